@@ -1,0 +1,24 @@
+"""Every number that shapes the product's behaviour, in one place, with its unit and its reason."""
+
+PROTOCOL_VERSION = 1
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 8470
+
+OLDEST_BLENDER = (4, 2)
+
+MAX_FRAMES_PER_JOB = 100_000  # frames; more is nearly always a slip of the keyboard
+MAX_JSON_BODY = 16 * 2**20  # bytes; a manifest of 50,000 files fits
+MAX_LOG = 1 * 2**20  # bytes kept of a frame's log
+TRANSFER_BLOCK = 256 * 2**10  # bytes read and written at once when files are streamed
+
+SLAVE_SILENCE = 10.0  # seconds without a pong until a slave counts as lost
+PING_INTERVAL = SLAVE_SILENCE / 1.5  # seconds; aiohttp waits half of it for the pong: 6.7 + 3.3 = 10
+RECONNECT_FIRST = 0.1  # seconds before the first try to reconnect ...
+RECONNECT_MOST = 5.0  # ... doubled at each try up to this, each with full jitter
+
+CHUNK_TARGET = 30.0  # seconds of rendering that an automatic chunk aims at
+FRAME_ATTEMPTS = 3  # failures after which a frame is an error frame
+
+EVENT_KEEPALIVE = 10.0  # seconds between comments on a silent event stream
+STOP_GRACE = 5.0  # seconds between asking a process to end, terminating it and killing it

@@ -1,0 +1,141 @@
+"""JSON to attrs classes and back, strictly: an unknown, missing or wrong field is an error that names it."""
+
+import hashlib
+import json
+import re
+from functools import cache
+from typing import Any, TypeVar, cast, get_args
+
+import attrs
+import cattrs
+from cattrs.gen import make_dict_structure_fn
+from cattrs.preconf.json import make_converter
+from cattrs.strategies import configure_tagged_union
+
+from ..errors import BadRequestError, NetrenderError
+
+T = TypeVar("T")
+
+_converter = make_converter(forbid_extra_keys=True)
+
+
+def _exactly(kind: type) -> None:
+    """Take only JSON values of this very type: cattrs alone would turn "3" into 3, and 3.5 too."""
+
+    def structure(value: Any, _: Any) -> Any:
+        if type(value) is kind or (kind is float and type(value) is int):
+            return kind(value)
+        raise TypeError(f"expected {kind.__name__}, got {json.dumps(value)[:60]}")
+
+    _converter.register_structure_hook(kind, structure)
+
+
+for _kind in (str, int, float, bool):
+    _exactly(_kind)
+
+
+def _strict_tuple(tuple_type: Any) -> Any:
+    """A JSON array only: a string is a sequence too, and would become a tuple of its letters."""
+    item = get_args(tuple_type)[0]
+
+    def structure(value: Any, _: Any) -> Any:
+        if not isinstance(value, list):
+            raise TypeError(f"expected an array, got {json.dumps(value)[:60]}")
+        return tuple(_converter.structure(v, item) for v in value)
+
+    return structure
+
+
+_converter.register_structure_hook_factory(
+    lambda t: getattr(t, "__origin__", None) is tuple and get_args(t)[-1] is ..., _strict_tuple
+)
+
+
+def _strict_class(cls: Any) -> Any:
+    """A JSON object only; cattrs would look fields up in whatever it is given."""
+    inner = make_dict_structure_fn(cls, _converter, _cattrs_forbid_extra_keys=True)
+
+    def structure(value: Any, kind: Any) -> Any:
+        if not isinstance(value, dict):
+            raise TypeError(f"expected an object, got {json.dumps(value)[:60]}")
+        return inner(value, kind)
+
+    return structure
+
+
+_converter.register_structure_hook_factory(attrs.has, _strict_class)
+
+
+def tag(cls: type) -> str:
+    """``FrameDone`` is ``frame-done`` on the wire."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", cls.__name__).lower()
+
+
+@cache
+def _tagged(union: Any) -> cattrs.Converter:
+    """A converter that tells the classes of this union apart by the field ``type``."""
+    converter = _converter.copy()
+    configure_tagged_union(union, converter, tag_name="type", tag_generator=tag)
+    return converter
+
+
+def _explain(error: BaseException, path: str) -> str:
+    """The first cause inside cattrs' tree of errors, with the field it happened in: ``files[3].size: expected int``."""
+    if isinstance(error, cattrs.ForbiddenExtraKeysError):
+        return f"{path or 'body'}: unknown field {', '.join(sorted(error.extra_fields))}"
+    if isinstance(error, cattrs.BaseValidationError):
+        inner = error.exceptions[0]
+        notes = " ".join(getattr(inner, "__notes__", ()))
+        if match := re.search(r"attribute (\w+)$", notes):
+            path = f"{path}.{match[1]}" if path else match[1]
+        elif match := re.search(r"@ index (\d+)", notes):
+            path = f"{path}[{match[1]}]"
+        return _explain(inner, path)
+    if isinstance(error, NetrenderError):
+        return error.message
+    if isinstance(error, KeyError):
+        return f"{path or 'body'}: missing field {error.args[0]!r}" if not path else f"{path}: missing"
+    return f"{path or 'body'}: {error.args[0] if error.args else error}"
+
+
+def structure(data: Any, cls: type[T], *, union: bool = False) -> T:
+    """Build ``cls`` from parsed JSON. Raises BadRequestError (or what the class itself raises) naming the field."""
+    converter = _tagged(cls) if union else _converter
+    if union and not (isinstance(data, dict) and isinstance(data.get("type"), str)):
+        raise BadRequestError("body: expected an object with a field 'type'")
+    if union and data["type"] not in {tag(member) for member in get_args(cls)}:
+        raise BadRequestError(f"type: unknown message {data['type'][:60]!r}")
+    try:
+        return cast(T, converter.structure(data, cls))
+    except (cattrs.BaseValidationError, KeyError, TypeError, ValueError) as error:
+        raise BadRequestError(_explain(error, "")) from error
+
+
+def loads(text: str | bytes, cls: Any, *, union: bool = False) -> Any:
+    """Parse JSON text into ``cls``, or into one of the classes of a union told apart by ``type``."""
+    try:
+        data = json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise BadRequestError(f"body: not JSON ({error})") from error
+    return structure(data, cls, union=union)
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def unstructure(value: Any, union: Any = None) -> Any:
+    """Plain dicts, lists and numbers; with ``type`` if a union is given."""
+    if union is None:
+        return _converter.unstructure(value)
+    return _tagged(union).unstructure(value, union)
+
+
+def dumps(value: Any, union: Any = None) -> str:
+    return json.dumps(unstructure(value, union), ensure_ascii=False, separators=(",", ":"))
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of the canonical JSON (keys sorted, no spaces, UTF-8)."""
+    text = json.dumps(unstructure(value), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,167 @@
+"""What a job is (its manifest), and how jobs, frames and slaves are reported."""
+
+import re
+
+from attrs import field, frozen, validators
+
+from ..errors import BadRequestError
+from . import codec
+from .frames import FrameRange
+from .paths import check_tree_path
+from .states import FrameState, JobState
+
+SHA256 = re.compile(r"[0-9a-f]{64}")
+JOB_ID = re.compile(r"[0-9a-f]{16}")
+
+
+def check_sha256(text: str) -> str:
+    if not SHA256.fullmatch(text):
+        raise BadRequestError(f"{text[:80]!r} is not a SHA-256 in lower-case hexadecimal")
+    return text
+
+
+@frozen(kw_only=True)
+class File:
+    """One file of the job's own tree."""
+
+    path: str  # in the job's tree, relative, forward slashes
+    sha256: str  # the blob that holds its bytes
+    size: int  # bytes
+    stored: str = ""  # the path as the .blend has it, where it does not lead to `path` by itself; the renderer maps it
+
+    def __attrs_post_init__(self) -> None:
+        check_tree_path(self.path)
+        check_sha256(self.sha256)
+        if self.size < 0:
+            raise BadRequestError(f"file {self.path!r}: size {self.size} is negative")
+
+
+@frozen(kw_only=True)
+class RenderSettings:
+    """What is rendered of the .blend, where it differs from what the .blend says."""
+
+    scene: str  # name of the scene
+    engine: str  # CYCLES, BLENDER_EEVEE_NEXT, ...: named always, as a Blender without it would fall back silently
+    view_layers: tuple[str, ...] = ()  # only these; empty for those that the scene renders
+    samples: int | None = field(default=None, validator=validators.optional([validators.ge(1), validators.le(2**24)]))
+    percentage: int | None = field(default=None, validator=validators.optional([validators.ge(1), validators.le(1000)]))
+
+
+@frozen(kw_only=True)
+class Manifest:
+    """A job as it is announced. Its id is a hash of this, so that announcing it twice announces it once."""
+
+    name: str = field(validator=[validators.min_len(1), validators.max_len(200)])
+    blend: str  # the path, among `files`, of the .blend to open
+    files: tuple[File, ...]
+    frames: str  # canonical frame range
+    render: RenderSettings
+    blender: str  # "4.5": the oldest Blender that can open the file as it is
+    features: tuple[str, ...] = ()  # what a slave must have, such as "denoiser"
+    chunk: int = field(default=0, validator=[validators.ge(0), validators.le(10_000)])  # frames; 0 is automatic
+    priority: int = field(default=1, validator=[validators.ge(1), validators.le(10)])
+    again: int = 0  # a different number makes a new job of an equal one
+
+    def __attrs_post_init__(self) -> None:
+        if str(FrameRange.parse(self.frames)) != self.frames:
+            raise BadRequestError(f"frames: {self.frames!r} is not in its canonical form")
+        seen: dict[str, str] = {}
+        for file in self.files:
+            # Two names that differ only in case are one file on Windows and macOS.
+            other = seen.setdefault(file.path.casefold(), file.path)
+            if other is not file.path:
+                raise BadRequestError(f"files: {other!r} and {file.path!r} are the same on some operating systems")
+        if self.blend not in (file.path for file in self.files):
+            raise BadRequestError(f"blend: {self.blend!r} is not among the files")
+        if not re.fullmatch(r"\d+\.\d+", self.blender):
+            raise BadRequestError(f"blender: {self.blender!r} is not a version such as 4.5")
+
+    @property
+    def id(self) -> str:
+        """16 hexadecimal digits."""
+        return codec.digest(self)[:16]
+
+    @property
+    def blobs(self) -> dict[str, int]:
+        """Size in bytes of every blob that the job needs, by SHA-256."""
+        return {file.sha256: file.size for file in self.files}
+
+
+@frozen(kw_only=True)
+class Accepted:
+    """The answer to an announced job."""
+
+    id: str
+    state: JobState
+    new: bool  # False if the same manifest was announced before
+    missing: tuple[str, ...]  # SHA-256 of the blobs to upload; the job waits for them
+
+
+@frozen(kw_only=True)
+class Counts:
+    """How many frames are in each state."""
+
+    queued: int = 0
+    dispatched: int = 0
+    done: int = 0
+    error: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.queued + self.dispatched + self.done + self.error
+
+
+@frozen(kw_only=True)
+class JobInfo:
+    """A job as it is reported."""
+
+    id: str
+    name: str
+    state: JobState
+    reason: str  # why it is in this state
+    frames: str
+    counts: Counts
+    priority: int
+    blender: str  # the version that renders it ("4.5"), empty until its first frame pins it
+    created: float  # seconds since the epoch, as all times here
+    started: float | None  # first dispatch
+    finished: float | None
+    slaves: dict[str, int]  # frames done, by the slave's name
+
+
+@frozen(kw_only=True)
+class FrameInfo:
+    """A frame as it is reported. Frames that were never dispatched are not listed one by one."""
+
+    frame: int
+    state: FrameState
+    attempts: int = 0  # failures so far
+    slave: str = ""  # name of the last slave that had it
+    seconds: float | None = None  # render time
+    sha256: str = ""  # of the result
+    size: int = 0  # bytes of the result
+    error: str = ""  # the last failure
+
+
+@frozen(kw_only=True)
+class SlaveInfo:
+    """A slave as it is reported."""
+
+    id: str
+    name: str
+    host: str
+    blender: str
+    threads: int
+    features: tuple[str, ...]
+    connected: bool
+    job: str  # id of the job that it renders, or empty
+    frame: int | None  # the frame that it renders
+    last_seen: float
+
+
+@frozen(kw_only=True)
+class Version:
+    """The answer of GET /api/version."""
+
+    netrender: str
+    protocol: int

@@ -1,0 +1,186 @@
+"""What slave and coordinator say on the WebSocket, and what the event stream tells to those who watch.
+
+On the wire each is a JSON object whose ``type`` is the class's name in kebab-case.
+"""
+
+from attrs import field, frozen, validators
+
+from .jobs import JobInfo, SlaveInfo
+
+# --- slave -> coordinator ---------------------------------------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class Hello:
+    """The first message. Leases that the coordinator holds for this slave but that it does not name are revoked."""
+
+    protocol: int
+    slave: str = field(validator=validators.matches_re(r"[0-9a-f]{32}"))  # an id that the slave keeps for ever
+    name: str = field(validator=[validators.min_len(1), validators.max_len(100)])
+    host: str
+    blender: str = field(validator=validators.matches_re(r"\d+\.\d+\.\d+.*"))  # "4.5.15"
+    threads: int = field(validator=validators.ge(1))
+    features: tuple[str, ...] = ()
+    holding: tuple[int, ...] = ()  # leases that it renders, or whose results it still has to send
+
+
+@frozen(kw_only=True)
+class Started:
+    """The renderer began this frame."""
+
+    lease: int
+    frame: int
+
+
+@frozen(kw_only=True)
+class Progress:
+    """How far the current frame is."""
+
+    lease: int
+    frame: int
+    sample: int
+    samples: int
+
+
+@frozen(kw_only=True)
+class Failed:
+    """The frame could not be rendered here. Its log was sent before."""
+
+    lease: int
+    frame: int
+    message: str
+
+
+@frozen(kw_only=True)
+class Goodbye:
+    """The slave stops. Frames that it has neither rendered nor delivered go back to the queue at once."""
+
+    reason: str = ""
+
+
+# --- coordinator -> slave ---------------------------------------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class Welcome:
+    """The answer to Hello."""
+
+    protocol: int
+    netrender: str
+
+
+@frozen(kw_only=True)
+class Work:
+    """A chunk: render these frames, in this order, under this lease. Fetch the job's files now."""
+
+    lease: int
+    job: str
+    frames: tuple[int, ...]
+
+
+@frozen(kw_only=True)
+class Cancel:
+    """The lease is revoked: stop its frames, drop its results."""
+
+    lease: int
+    reason: str
+
+
+@frozen(kw_only=True)
+class Refused:
+    """The connection ends, for this reason: an error's code and message."""
+
+    code: str
+    message: str
+
+
+# --- coordinator -> whoever watches (server-sent events) --------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class JobChanged:
+    """A job's state changed, or it is new; also the first event about each job on a new stream."""
+
+    job: JobInfo
+
+
+@frozen(kw_only=True)
+class FrameDispatched:
+    job: str
+    frame: int
+    slave: str
+
+
+@frozen(kw_only=True)
+class FrameStarted:
+    job: str
+    frame: int
+    slave: str
+
+
+@frozen(kw_only=True)
+class FrameProgress:
+    job: str
+    frame: int
+    slave: str
+    sample: int
+    samples: int
+
+
+@frozen(kw_only=True)
+class FrameDone:
+    job: str
+    frame: int
+    slave: str
+    seconds: float
+    sha256: str
+    size: int
+
+
+@frozen(kw_only=True)
+class FrameFailed:
+    """An attempt failed. ``final`` if the frame is given up, else it is queued again."""
+
+    job: str
+    frame: int
+    slave: str
+    message: str
+    final: bool
+
+
+@frozen(kw_only=True)
+class FrameQueued:
+    """The frame went back to the queue: its slave was lost, or it was reset."""
+
+    job: str
+    frame: int
+    reason: str
+
+
+@frozen(kw_only=True)
+class LogAppended:
+    """A frame's log grew to ``size`` bytes."""
+
+    job: str
+    frame: int
+    size: int
+
+
+@frozen(kw_only=True)
+class SlaveChanged:
+    slave: SlaveInfo
+
+
+FromSlave = Hello | Started | Progress | Failed | Goodbye
+ToSlave = Welcome | Work | Cancel | Refused
+Event = (
+    JobChanged
+    | FrameDispatched
+    | FrameStarted
+    | FrameProgress
+    | FrameDone
+    | FrameFailed
+    | FrameQueued
+    | LogAppended
+    | SlaveChanged
+)

@@ -1,0 +1,34 @@
+"""Which paths a manifest may name: relative, inside the job's own folder, possible on every operating system."""
+
+import re
+import unicodedata
+
+from ..errors import BadPathError
+
+MAX_PART, MAX_PATH = 200, 800  # bytes in UTF-8; the shortest limits among the systems, less room for temporary names
+
+# https://learn.microsoft.com/windows/win32/fileio/naming-a-file
+_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
+_FORBIDDEN = re.compile(r'[<>:"|?*\\\x00-\x1f]')
+
+
+def check_tree_path(path: str) -> str:
+    """Return ``path`` (relative, with forward slashes), or raise BadPathError that says what is wrong with it."""
+
+    def refuse(why: str) -> BadPathError:
+        return BadPathError(f"path {path[:120]!r} {why}")
+
+    if not path or path.startswith("/") or re.match(r"[A-Za-z]:", path):
+        raise refuse("is not relative to the job's folder")
+    if len(path.encode(errors="surrogatepass")) > MAX_PATH:
+        raise refuse(f"is longer than {MAX_PATH} bytes")
+    for part in path.split("/"):
+        if part in ("", ".", ".."):
+            raise refuse(f"has the part {part!r}; nothing may lead out of the job's folder")
+        if _FORBIDDEN.search(part) or any(unicodedata.category(c) == "Cs" for c in part):
+            raise refuse("has a character that some operating system does not allow in a name")
+        if _RESERVED.fullmatch(part) or part[-1] in " .":
+            raise refuse(f"has the part {part!r}, a name that Windows cannot hold")
+        if len(part.encode()) > MAX_PART:
+            raise refuse(f"has a part that is longer than {MAX_PART} bytes")
+    return path
