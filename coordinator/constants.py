@@ -22,3 +22,13 @@ FRAME_ATTEMPTS = 3  # failures after which a frame is an error frame
 
 EVENT_KEEPALIVE = 10.0  # seconds between comments on a silent event stream
 STOP_GRACE = 5.0  # seconds between asking a process to end, terminating it and killing it
+
+RENDERER_START = 120.0  # seconds until a Blender that was started must be ready; a cold disk is slow
+RENDERER_LINE = 64 * 2**20  # bytes of one reply; the inspection of a scene with 50,000 files is one line
+RENDERER_TAIL = 12  # lines of the log that the message about a renderer's death quotes
+
+CONNECT_TIMEOUT = 5.0  # seconds until a coordinator that does not answer counts as not there
+ANSWER_TIMEOUT = 60.0  # seconds; a manifest of 50,000 files takes a slow coordinator a while
+TRANSFER_ATTEMPTS = 5  # tries, each after the last moved no byte, until a transfer is given up
+TRANSFERS = 4  # uploads or downloads at a time; hides the round trips of many small files
+WATCH_PATIENCE = 600.0  # seconds that a waiting client lets the coordinator be away: a machine restarts in less

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from functools import cache
-from typing import Any, TypeVar, cast, get_args
+from typing import Any, get_args
 
 import attrs
 import cattrs
@@ -14,12 +14,10 @@ from cattrs.strategies import configure_tagged_union
 
 from ..errors import BadRequestError, NetrenderError
 
-T = TypeVar("T")
-
 _converter = make_converter(forbid_extra_keys=True)
 
 
-def _exactly(kind: type) -> None:
+def _exactly(kind: Any) -> None:
     """Take only JSON values of this very type: cattrs alone would turn "3" into 3, and 3.5 too."""
 
     def structure(value: Any, _: Any) -> Any:
@@ -98,7 +96,7 @@ def _explain(error: BaseException, path: str) -> str:
     return f"{path or 'body'}: {error.args[0] if error.args else error}"
 
 
-def structure(data: Any, cls: type[T], *, union: bool = False) -> T:
+def structure(data: Any, cls: Any, *, union: bool = False) -> Any:
     """Build ``cls`` from parsed JSON. Raises BadRequestError (or what the class itself raises) naming the field."""
     converter = _tagged(cls) if union else _converter
     if union and not (isinstance(data, dict) and isinstance(data.get("type"), str)):
@@ -106,18 +104,22 @@ def structure(data: Any, cls: type[T], *, union: bool = False) -> T:
     if union and data["type"] not in {tag(member) for member in get_args(cls)}:
         raise BadRequestError(f"type: unknown message {data['type'][:60]!r}")
     try:
-        return cast(T, converter.structure(data, cls))
+        return converter.structure(data, cls)
     except (cattrs.BaseValidationError, KeyError, TypeError, ValueError) as error:
         raise BadRequestError(_explain(error, "")) from error
 
 
 def loads(text: str | bytes, cls: Any, *, union: bool = False) -> Any:
     """Parse JSON text into ``cls``, or into one of the classes of a union told apart by ``type``."""
+    return structure(parse(text), cls, union=union)
+
+
+def parse(text: str | bytes) -> Any:
+    """Plain JSON values. Raises BadRequestError."""
     try:
-        data = json.loads(text, parse_constant=_no_constant)
+        return json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise BadRequestError(f"body: not JSON ({error})") from error
-    return structure(data, cls, union=union)
 
 
 def _no_constant(name: str) -> Any:

@@ -3,7 +3,7 @@
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from attrs import field, frozen
 
@@ -74,7 +74,7 @@ class FrameRange(Sequence[int]):
         if not spans:
             raise BadFramesError("frames: the range is empty; write for example 1-24,30")
         spans.sort()
-        if all(left.last < right.first for left, right in zip(spans, spans[1:], strict=False)):
+        if all(left.last < right.first for left, right in pairwise(spans)):
             return cls(tuple(spans))
         return cls.of(frame for span in spans for frame in span.frames)
 

@@ -5,7 +5,10 @@ import unicodedata
 
 from ..errors import BadPathError
 
-MAX_PART, MAX_PATH = 200, 800  # bytes in UTF-8; the shortest limits among the systems, less room for temporary names
+MAX_PART, MAX_PATH = (
+    200,
+    800,
+)  # bytes in UTF-8; the shortest limits among the systems, less room for temporary names
 
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)

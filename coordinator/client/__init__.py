@@ -1,0 +1,5 @@
+"""The synchronous client. No aiohttp and no event loop: Blender's window uses it on a thread."""
+
+from .client import Client
+
+__all__ = ["Client"]

@@ -1,0 +1,126 @@
+"""Every call of docs/protocol.md, as a method that returns protocol types and raises our errors."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+from .. import errors
+from ..config import Address
+from ..protocol import codec
+from ..protocol.jobs import JOB_ID, Accepted, FrameInfo, JobInfo, Manifest, SlaveInfo, Version
+from ..protocol.messages import Event
+from . import downloads, events, uploads
+from .connection import Connection
+from .uploads import Upload
+
+Command = Literal["cancel", "pause", "resume", "reset"]
+
+
+class Client:
+    """One coordinator. Every method may be called from any thread, and raises UnreachableError if it is not there."""
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self._connection = Connection(address)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End what is running on other threads at its next block of bytes, and all connections."""
+        self._connection.close()
+
+    def version(self) -> Version:
+        """What the coordinator is. Every other call asks this first, once: VersionMismatchError names both sides."""
+        return self._connection.version()
+
+    def announce(self, manifest: Manifest) -> Accepted:
+        """Announce a job; the answer lists the blobs to upload."""
+        body = codec.dumps(manifest).encode()
+        headers = {"Content-Type": "application/json"}
+        response = self._connection.request("POST", "/api/jobs", data=body, headers=headers)
+        accepted: Accepted = self._connection.decode(response, Accepted)
+        return accepted
+
+    def upload(self, path: Path, sha256: str, progress: uploads.Progress = uploads.ignore) -> None:
+        """Send one file, going on where an earlier upload broke off."""
+        uploads.upload(self._connection, Upload(path=path, sha256=sha256), progress)
+
+    def upload_all(self, blobs: Mapping[str, Path], progress: uploads.Progress = uploads.ignore) -> None:
+        """Send several files, by SHA-256, a few at a time. The first error ends it."""
+        uploads.upload_all(self._connection, [Upload(path=p, sha256=s) for s, p in blobs.items()], progress)
+
+    def jobs(self) -> list[JobInfo]:
+        """All jobs, newest first."""
+        found: list[JobInfo] = self._connection.decode(self._connection.request("GET", "/api/jobs"), list[JobInfo])
+        return found
+
+    def job(self, job: str) -> JobInfo:
+        """The job with this id, or whose id alone begins so."""
+        if not JOB_ID.fullmatch(job):
+            return self._by_prefix(job)
+        found: JobInfo = self._connection.decode(self._connection.request("GET", f"/api/jobs/{job}"), JobInfo)
+        return found
+
+    def _by_prefix(self, prefix: str) -> JobInfo:
+        found = [info for info in self.jobs() if prefix and info.id.startswith(prefix.lower())]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            which = ", ".join(f"{info.id} ({info.name})" for info in found[:5])
+            raise errors.UsageError(f"{len(found)} jobs begin with {prefix!r}: {which}; write more of the id")
+        raise errors.NotFoundError(
+            f"no job {prefix!r} at {self.address.url}; 'netrender jobs' lists those that are there"
+        )
+
+    def manifest(self, job: str) -> Manifest:
+        """What the job was announced with."""
+        response = self._connection.request("GET", f"/api/jobs/{job}/manifest")
+        found: Manifest = self._connection.decode(response, Manifest)
+        return found
+
+    def frames(self, job: str) -> list[FrameInfo]:
+        """The frames that were dispatched at least once."""
+        response = self._connection.request("GET", f"/api/jobs/{job}/frames")
+        found: list[FrameInfo] = self._connection.decode(response, list[FrameInfo])
+        return found
+
+    def command(self, job: str, command: Command) -> JobInfo:
+        """Cancel, pause, resume or reset a job. Raises ConflictError if its state does not allow that."""
+        found: JobInfo = self._connection.decode(
+            self._connection.request("POST", f"/api/jobs/{job}/{command}"), JobInfo
+        )
+        return found
+
+    def slaves(self) -> list[SlaveInfo]:
+        """All slaves that the coordinator knows."""
+        response = self._connection.request("GET", "/api/slaves")
+        found: list[SlaveInfo] = self._connection.decode(response, list[SlaveInfo])
+        return found
+
+    def result(self, job: str, frame: int, target: Path, progress: Callable[[int], None] | None = None) -> str | None:
+        """Download a frame to ``target``, whole or not at all; returns its SHA-256, or None if it is not done yet.
+
+        Raises FrameFailedError if the frame was given up, StorageError if ``target`` cannot be written.
+        """
+        return downloads.result(self._connection, job, frame, target, progress)
+
+    def log(self, job: str, frame: int, offset: int = 0) -> bytes:
+        """A frame's log from this byte on; empty if there is no more yet."""
+        headers = {"Range": f"bytes={offset}-"} if offset else {}
+        path = f"/api/jobs/{job}/frames/{frame}/log"
+        response = self._connection.request("GET", path, headers=headers, expect={416})
+        return b"" if response.status_code == 416 else response.content
+
+    def events(self, job: str | None = None) -> Iterator[Event | None]:
+        """What happens, as it happens: connects now, then yields events, or None after a while of silence.
+
+        The iterator ends with UnreachableError when the coordinator is gone, or when the client is closed.
+        """
+        return events.watch(self._connection, job)

@@ -1,0 +1,136 @@
+"""Files to blobs: resumed where they broke off, several at a time."""
+
+import logging
+import random
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from pathlib import Path
+
+from attrs import frozen
+
+from .. import errors
+from ..constants import RECONNECT_FIRST, RECONNECT_MOST, TRANSFER_ATTEMPTS, TRANSFER_BLOCK, TRANSFERS
+from .connection import Connection
+
+logger = logging.getLogger(__name__)
+
+Progress = Callable[[int], None]  # bytes of all files that the coordinator has so far
+
+
+def ignore(done: int) -> None:
+    """Nobody wants to know."""
+
+
+@frozen(kw_only=True)
+class Upload:
+    path: Path
+    sha256: str
+
+
+class _Body:
+    """A file from an offset on, in blocks; its length tells requests not to use chunks."""
+
+    def __init__(self, path: Path, offset: int, closed: threading.Event, sent: Progress) -> None:
+        self._path, self._offset, self._closed, self._sent = path, offset, closed, sent
+        self._size = path.stat().st_size
+
+    def __len__(self) -> int:
+        return max(0, self._size - self._offset)
+
+    def __iter__(self) -> Iterator[bytes]:
+        at = self._offset
+        with self._path.open("rb") as file:
+            file.seek(at)
+            while at < self._size:
+                block = file.read(min(TRANSFER_BLOCK, self._size - at))
+                if not block:  # or the coordinator would wait for the rest
+                    raise errors.StorageError(f"{self._path} became shorter while it was sent; submit it again")
+                if self._closed.is_set():
+                    raise errors.UnreachableError(f"the upload of {self._path} was interrupted")
+                yield block
+                at += len(block)
+                self._sent(at)
+
+
+def upload(connection: Connection, blob: Upload, progress: Progress = ignore) -> None:
+    """Send one file. A cut connection is tried again, from where the coordinator says that it goes on.
+
+    Raises UnreachableError after TRANSFER_ATTEMPTS tries that moved nothing, BlobMismatchError if the file changed.
+    """
+    ask = _size(blob.path) > TRANSFER_BLOCK  # asking first would cost a small file as much as sending it
+    best, failures = 0, 0
+    while True:
+        try:
+            offset = stored(connection, blob.sha256) if ask else 0
+            if offset is not None:
+                if offset > best:
+                    best, failures = offset, 0
+                _put(connection, blob, offset, progress)
+            progress(_size(blob.path))
+            return
+        except (errors.UnreachableError, errors.WrongOffsetError) as error:
+            ask, failures = True, failures + 1
+            if failures >= TRANSFER_ATTEMPTS or connection.closed.is_set():
+                raise
+            logger.info("upload of %s broke after byte %d: %s", blob.path, best, error.message)
+            connection.closed.wait(backoff(failures))
+
+
+def backoff(failures: int) -> float:
+    """Seconds to wait, with full jitter: clients that lost the same coordinator must not come back all at once."""
+    return random.uniform(0, min(RECONNECT_MOST, RECONNECT_FIRST * 2**failures))
+
+
+def stored(connection: Connection, sha256: str) -> int | None:
+    """How many bytes of the blob the coordinator has; None if it has all and verified them."""
+    response = connection.request("HEAD", f"/api/blobs/{sha256}", expect={404})
+    if response.status_code == 404:
+        return 0
+    return None if response.headers.get("Upload-Complete") == "?1" else int(response.headers.get("Upload-Offset", 0))
+
+
+def _put(connection: Connection, blob: Upload, offset: int, progress: Progress) -> None:
+    try:
+        body = _Body(blob.path, offset, connection.closed, progress)
+        headers = {"Upload-Offset": str(offset), "Content-Type": "application/octet-stream"}
+        connection.request("PUT", f"/api/blobs/{blob.sha256}", data=body, headers=headers)
+    except errors.BlobMismatchError as error:
+        raise errors.BlobMismatchError(f"{blob.path} changed while it was submitted; submit it again") from error
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise errors.StorageError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def upload_all(connection: Connection, blobs: Iterable[Upload], progress: Progress = ignore) -> None:
+    """Send several files, TRANSFERS at a time. The first error ends it, once those on their way have ended."""
+    lock, counted, total = threading.Lock(), dict[str, int](), 0
+    failed = threading.Event()
+
+    def one(blob: Upload) -> None:
+        def count(done: int) -> None:
+            nonlocal total
+            with lock:
+                total += done - counted.get(blob.sha256, 0)
+                counted[blob.sha256] = done
+                progress(total)
+
+        if not failed.is_set():
+            upload(connection, blob, count)
+
+    pool = ThreadPoolExecutor(TRANSFERS, thread_name_prefix="upload")
+    try:
+        futures = [pool.submit(one, blob) for blob in blobs]
+        ended, _ = wait(futures, return_when=FIRST_EXCEPTION)
+        for future in ended:
+            future.result()
+    except KeyboardInterrupt:
+        connection.closed.set()  # or the threads would go on to the end of their files
+        raise
+    finally:
+        failed.set()
+        pool.shutdown(cancel_futures=True)

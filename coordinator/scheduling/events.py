@@ -1,0 +1,162 @@
+"""What happens to the farm (events), and what follows from it (decisions)."""
+
+from attrs import field, frozen
+
+from ..protocol.jobs import Manifest
+from ..protocol.states import FrameState, JobState
+
+# --- events: each carries the time, in seconds since the epoch --------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class JobAnnounced:
+    now: float
+    manifest: Manifest
+    missing: frozenset[str]  # blobs that have not arrived
+
+
+@frozen(kw_only=True)
+class BlobArrived:
+    now: float
+    sha256: str
+
+
+@frozen(kw_only=True)
+class JobCommanded:
+    """A person's word: cancel, pause, resume or reset."""
+
+    now: float
+    job: str
+    command: str
+    missing: frozenset[str] = frozenset()  # for reset: blobs that are gone by now
+
+
+@frozen(kw_only=True)
+class SlaveJoined:
+    now: float
+    slave: str
+    name: str
+    host: str
+    blender: str
+    threads: int
+    features: tuple[str, ...] = ()
+    holding: tuple[int, ...] = ()
+
+
+@frozen(kw_only=True)
+class SlaveLeft:
+    now: float
+    slave: str
+    reason: str
+
+
+@frozen(kw_only=True)
+class GraceEnded:
+    """The time is over that slaves have to come back after the coordinator was away."""
+
+    now: float
+
+
+@frozen(kw_only=True)
+class FrameStarted:
+    now: float
+    slave: str
+    lease: int
+    frame: int
+
+
+@frozen(kw_only=True)
+class FrameDone:
+    now: float
+    slave: str
+    lease: int
+    job: str
+    frame: int
+    seconds: float
+    sha256: str
+    size: int
+
+
+@frozen(kw_only=True)
+class FrameFailed:
+    now: float
+    slave: str
+    lease: int
+    frame: int
+    message: str
+
+
+Event = (
+    JobAnnounced
+    | BlobArrived
+    | JobCommanded
+    | SlaveJoined
+    | SlaveLeft
+    | GraceEnded
+    | FrameStarted
+    | FrameDone
+    | FrameFailed
+)
+
+# --- decisions --------------------------------------------------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class Granted:
+    """The slave gets these frames under a new lease."""
+
+    lease: int
+    slave: str
+    job: str
+    frames: tuple[int, ...]
+
+
+@frozen(kw_only=True)
+class Revoked:
+    """What the slave still does under this lease is void."""
+
+    lease: int
+    slave: str
+    reason: str
+
+
+@frozen(kw_only=True)
+class JobMoved:
+    """The job is new, or its state, or the Blender version that it is pinned to, changed."""
+
+    job: str
+    state: JobState
+    reason: str
+
+
+@frozen(kw_only=True)
+class FrameMoved:
+    job: str
+    frame: int
+    state: FrameState
+    reason: str
+    slave: str = ""  # id of the slave that did or does it
+    lease: int = 0
+    attempts: int = 0
+    seconds: float | None = None
+    sha256: str = ""
+    size: int = 0
+
+
+@frozen(kw_only=True)
+class FrameBegun:
+    job: str
+    frame: int
+    slave: str
+
+
+@frozen(kw_only=True)
+class SlaveMoved:
+    """The slave joined or left, or does something else now."""
+
+    slave: str
+    connected: bool
+    persist: bool = field(default=False)  # what the store keeps of it changed
+
+
+Decision = Granted | Revoked | JobMoved | FrameMoved | FrameBegun | SlaveMoved

@@ -1,0 +1,36 @@
+"""Jobs and slaves as they are reported: from the scheduler's objects to the protocol's."""
+
+from ..protocol.jobs import JobInfo, SlaveInfo
+from ..scheduling.farm import Job, Slave
+
+
+def job_info(job: Job) -> JobInfo:
+    return JobInfo(
+        id=job.id,
+        name=job.manifest.name,
+        state=job.state,
+        reason=job.reason,
+        frames=job.manifest.frames,
+        counts=job.frames.counts,
+        priority=job.manifest.priority,
+        blender=job.blender,
+        created=job.created,
+        started=job.started,
+        finished=job.finished,
+        slaves=dict(job.done_by),
+    )
+
+
+def slave_info(slave: Slave) -> SlaveInfo:
+    return SlaveInfo(
+        id=slave.id,
+        name=slave.name,
+        host=slave.host,
+        blender=slave.blender,
+        threads=slave.threads,
+        features=tuple(sorted(slave.features)),
+        connected=slave.connected,
+        job=slave.job,
+        frame=slave.frame,
+        last_seen=slave.last_seen,
+    )

@@ -1,0 +1,76 @@
+"""Reading what a request carries, strictly: each helper raises BadRequestError that names the part."""
+
+import math
+import re
+from typing import Any
+
+from aiohttp import web
+
+from ..errors import BadRequestError
+from ..protocol import codec
+from ..protocol.jobs import JOB_ID, check_sha256
+from .service import Service
+
+SERVICE = web.AppKey("service", Service)
+
+_INTEGER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
+
+
+def service(request: web.Request) -> Service:
+    return request.app[SERVICE]
+
+
+async def body(request: web.Request, cls: Any) -> Any:
+    return codec.loads(await request.read(), cls)
+
+
+def job_id(request: web.Request) -> str:
+    job = request.match_info["job"]
+    if not JOB_ID.fullmatch(job):
+        raise BadRequestError(f"job {job[:40]!r} is not 16 hexadecimal digits")
+    return job
+
+
+def frame(request: web.Request) -> int:
+    return _integer(request.match_info["frame"], "frame")
+
+
+def sha256(request: web.Request) -> str:
+    return check_sha256(request.match_info["sha256"])
+
+
+def header(request: web.Request, name: str) -> str:
+    try:
+        return request.headers[name]
+    except KeyError:
+        raise BadRequestError(f"the header {name} is missing") from None
+
+
+def integer_header(request: web.Request, name: str, default: int | None = None) -> int:
+    if default is not None and name not in request.headers:
+        return default
+    value = _integer(header(request, name), f"header {name}")
+    if value < 0:
+        raise BadRequestError(f"header {name}: {value} is negative")
+    return value
+
+
+def seconds_header(request: web.Request, name: str) -> float:
+    text = header(request, name)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise BadRequestError(f"header {name}: {text[:40]!r} is not a number of seconds")
+    return value
+
+
+def _integer(text: str, what: str) -> int:
+    if not _INTEGER.fullmatch(text):
+        raise BadRequestError(f"{what}: {text[:40]!r} is not an integer")
+    return int(text)
+
+
+def answer(value: Any, status: int = 200) -> web.Response:
+    return web.json_response(text=codec.dumps(value), status=status)

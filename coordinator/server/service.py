@@ -1,0 +1,136 @@
+"""The one service behind all handlers: load -> step -> persist -> tell."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable
+
+from attrs import define, field
+
+from ..protocol import messages
+from ..protocol.jobs import Accepted, Manifest
+from ..protocol.states import FrameState
+from ..scheduling import events as e
+from ..scheduling.farm import Farm
+from ..scheduling.step import step
+from ..store import records
+from ..store.blobs import Blobs
+from ..store.database import Database
+from ..store.logs import Logs
+from .reports import job_info, slave_info
+from .watchers import Watchers
+
+log = logging.getLogger(__name__)
+
+
+@define(kw_only=True, eq=False)
+class Service:
+    """The farm, its store, and who has to be told. All of it on one event loop."""
+
+    farm: Farm
+    database: Database
+    blobs: Blobs
+    results: Blobs
+    logs: Logs
+    watchers: Watchers = field(factory=Watchers)
+    outboxes: dict[str, Callable[[messages.ToSlave], None]] = field(factory=dict)  # by slave's id
+    on_broken: Callable[[BaseException], None]  # the store failed: memory is ahead of the disk, so the end
+    clock: Callable[[], float] = time.time
+    closing: bool = False  # connections that end now are our doing: their leases live on until we are back
+
+    async def apply(self, event: e.Event) -> list[e.Decision]:
+        """Take the event in; return when what follows from it is durable and everybody has been told.
+
+        Raises what ``step`` raises, having changed nothing, and StorageError if it cannot be made durable.
+        """
+        decisions = step(self.farm, event)
+        statements = records.statements(self.farm, decisions)
+        # What is told is made now: by the time of the commit the farm may have moved on.
+        told = list(self._messages(decisions))
+        if not statements:
+            self._tell(told)
+            return decisions
+        committed = self.database.write(statements)
+        # A callback, not code after an await: it runs in commit order, and also if the request is gone by then.
+        committed.add_done_callback(lambda future: self._committed(future, told))
+        await asyncio.shield(committed)
+        return decisions
+
+    async def announce(self, manifest: Manifest) -> Accepted:
+        new = manifest.id not in self.farm.jobs
+        if new:
+            missing = frozenset(sha for sha in manifest.blobs if not self.blobs.has(sha))
+            await self.apply(e.JobAnnounced(now=self.clock(), manifest=manifest, missing=missing))
+            log.info(
+                "job %s %r: %s frames, %d files missing", manifest.id, manifest.name, manifest.frames, len(missing)
+            )
+        job = self.farm.jobs[manifest.id]
+        return Accepted(id=job.id, state=job.state, new=new, missing=tuple(sorted(job.missing)))
+
+    async def command(self, job_id: str, command: str) -> None:
+        job = self.farm.jobs.get(job_id)
+        gone = frozenset(sha for sha in job.manifest.blobs if not self.blobs.has(sha)) if job else frozenset()
+        await self.apply(e.JobCommanded(now=self.clock(), job=job_id, command=command, missing=gone))
+        log.info("job %s: %s", job_id, command)
+
+    def _committed(self, future: "asyncio.Future[None]", told: list["_Told"]) -> None:
+        if (error := future.exception()) is not None:
+            self.on_broken(error)
+        else:
+            self._tell(told)
+
+    def _tell(self, told: list["_Told"]) -> None:
+        for item in told:
+            if isinstance(item, tuple):
+                slave, message = item
+                if slave in self.outboxes:
+                    self.outboxes[slave](message)
+            else:
+                self.watchers.tell(item)
+
+    def _messages(self, decisions: Iterable[e.Decision]) -> Iterable["_Told"]:
+        farm = self.farm
+        for decision in decisions:
+            match decision:
+                case e.Granted():
+                    yield (
+                        decision.slave,
+                        messages.Work(lease=decision.lease, job=decision.job, frames=decision.frames),
+                    )
+                case e.Revoked():
+                    log.info("lease %d of %s is revoked: %s", decision.lease, decision.slave[:8], decision.reason)
+                    yield decision.slave, messages.Cancel(lease=decision.lease, reason=decision.reason)
+                case e.JobMoved():
+                    log.info("job %s is %s: %s", decision.job, decision.state, decision.reason)
+                    yield messages.JobChanged(job=job_info(farm.jobs[decision.job]))
+                case e.FrameMoved():
+                    yield self._frame_event(decision)
+                case e.FrameBegun():
+                    name = farm.slaves[decision.slave].name
+                    yield messages.FrameStarted(job=decision.job, frame=decision.frame, slave=name)
+                case e.SlaveMoved():
+                    yield messages.SlaveChanged(slave=slave_info(farm.slaves[decision.slave]))
+
+    def _frame_event(self, moved: e.FrameMoved) -> messages.Event:
+        slave = self.farm.slaves[moved.slave].name if moved.slave else ""
+        if moved.state is FrameState.DISPATCHED:
+            return messages.FrameDispatched(job=moved.job, frame=moved.frame, slave=slave)
+        if moved.state is FrameState.DONE:
+            return messages.FrameDone(
+                job=moved.job,
+                frame=moved.frame,
+                slave=slave,
+                seconds=moved.seconds or 0.0,
+                sha256=moved.sha256,
+                size=moved.size,
+            )
+        if slave:
+            log.warning("job %s frame %d failed on %s: %s", moved.job, moved.frame, slave, moved.reason)
+            final = moved.state is FrameState.ERROR
+            return messages.FrameFailed(
+                job=moved.job, frame=moved.frame, slave=slave, message=moved.reason, final=final
+            )
+        return messages.FrameQueued(job=moved.job, frame=moved.frame, reason=moved.reason)
+
+
+_Told = messages.Event | tuple[str, messages.ToSlave]

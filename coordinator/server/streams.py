@@ -1,0 +1,162 @@
+"""The two lasting connections: a slave's WebSocket, and the event stream of whoever watches."""
+
+import asyncio
+import logging
+
+from aiohttp import WSMsgType, web
+
+from .. import __version__
+from ..constants import EVENT_KEEPALIVE, PING_INTERVAL, PROTOCOL_VERSION
+from ..errors import BadRequestError, NetrenderError, StaleLeaseError, VersionMismatchError
+from ..protocol import codec, messages
+from ..scheduling import events as e
+from ..scheduling.step import check_lease, find_job
+from . import requests as r
+from .reports import job_info
+from .service import Service
+
+log = logging.getLogger(__name__)
+
+SOCKETS: web.AppKey[set[web.WebSocketResponse]] = web.AppKey("sockets", set)
+
+
+async def slave(request: web.Request) -> web.WebSocketResponse:
+    """One slave, from hello to the end of its connection."""
+    socket = web.WebSocketResponse(heartbeat=PING_INTERVAL, max_msg_size=2**20)
+    await socket.prepare(request)
+    request.app[SOCKETS].add(socket)
+    try:
+        hello = await _hello(socket)
+        if hello is not None:
+            await _serve(r.service(request), socket, hello)
+    except NetrenderError as error:
+        log.warning("slave at %s is refused: %s", request.remote, error.message)
+        await _refuse(socket, error)
+    finally:
+        request.app[SOCKETS].discard(socket)
+    return socket
+
+
+async def _refuse(socket: web.WebSocketResponse, error: NetrenderError) -> None:
+    if not socket.closed:
+        await socket.send_str(codec.dumps(messages.Refused(code=error.code, message=error.message), messages.ToSlave))
+        await socket.close()
+
+
+async def _hello(socket: web.WebSocketResponse) -> messages.Hello | None:
+    first = await socket.receive()
+    if first.type is not WSMsgType.TEXT:
+        return None
+    data = codec.parse(first.data)
+    # Before anything else: a later version may say hello in other fields.
+    if isinstance(data, dict) and data.get("type") == "hello" and data.get("protocol") != PROTOCOL_VERSION:
+        raise VersionMismatchError(
+            f"the coordinator (Netrender {__version__}) speaks protocol {PROTOCOL_VERSION}, the slave "
+            f"{data.get('protocol')}: install the same Netrender on both"
+        )
+    hello = codec.structure(data, messages.FromSlave, union=True)
+    if not isinstance(hello, messages.Hello):
+        raise BadRequestError("type: the first message must be hello")
+    return hello
+
+
+async def _serve(service: Service, socket: web.WebSocketResponse, hello: messages.Hello) -> None:
+    outgoing: asyncio.Queue[messages.ToSlave] = asyncio.Queue()
+    if hello.slave in service.outboxes:  # it came back before we noticed that it had gone
+        service.outboxes[hello.slave](messages.Refused(code="conflict", message="this slave connected again"))
+    put = outgoing.put_nowait
+    put(messages.Welcome(protocol=PROTOCOL_VERSION, netrender=__version__))
+    service.outboxes[hello.slave] = put
+    await service.apply(
+        e.SlaveJoined(
+            now=service.clock(),
+            slave=hello.slave,
+            name=hello.name,
+            host=hello.host,
+            blender=hello.blender,
+            threads=hello.threads,
+            features=hello.features,
+            holding=hello.holding,
+        )
+    )
+    log.info("slave %s (%s, Blender %s) joined", hello.name, hello.host, hello.blender)
+    sender = asyncio.create_task(_send_all(socket, outgoing), name=f"send to {hello.name}")
+    reason = "its connection closed"
+    try:
+        async for message in socket:
+            if message.type is WSMsgType.TEXT:
+                said = codec.loads(message.data, messages.FromSlave, union=True)
+                if isinstance(said, messages.Goodbye):
+                    reason = said.reason or "it stopped"
+                    break
+                await _said(service, hello, said)
+    finally:
+        sender.cancel()
+        if service.outboxes.get(hello.slave) is put:
+            del service.outboxes[hello.slave]
+            if not service.closing:
+                await service.apply(e.SlaveLeft(now=service.clock(), slave=hello.slave, reason=reason))
+            log.info("slave %s left: %s", hello.name, reason)
+    await socket.close()
+
+
+async def _send_all(socket: web.WebSocketResponse, outgoing: "asyncio.Queue[messages.ToSlave]") -> None:
+    try:
+        while True:
+            message = await outgoing.get()
+            await socket.send_str(codec.dumps(message, messages.ToSlave))
+            if isinstance(message, messages.Refused):
+                await socket.close()
+    except ConnectionError:
+        pass  # the reading side sees the same end and deals with it
+
+
+async def _said(service: Service, hello: messages.Hello, said: messages.FromSlave) -> None:
+    now, slave = service.clock(), hello.slave
+    try:
+        match said:
+            case messages.Started():
+                await service.apply(e.FrameStarted(now=now, slave=slave, lease=said.lease, frame=said.frame))
+            case messages.Failed():
+                await service.apply(
+                    e.FrameFailed(now=now, slave=slave, lease=said.lease, frame=said.frame, message=said.message)
+                )
+            case messages.Progress():
+                lease = check_lease(service.farm, slave, said.lease, said.frame)
+                service.watchers.tell(
+                    messages.FrameProgress(
+                        job=lease.job, frame=said.frame, slave=hello.name, sample=said.sample, samples=said.samples
+                    )
+                )
+            case messages.Hello():
+                raise BadRequestError("type: hello was said already")
+    except StaleLeaseError as error:
+        # It was sent before our cancel arrived there; the slave learns of that in its own time.
+        log.debug("slave %s: %s", hello.name, error.message)
+
+
+async def events(request: web.Request) -> web.StreamResponse:
+    """What happens, as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html)."""
+    service, job = r.service(request), request.query.get("job")
+    if job is not None:
+        find_job(service.farm, job)
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
+    await response.prepare(request)
+    with service.watchers.watching(job) as watcher:
+        # Registered first, so that nothing is lost between the state now and the first event.
+        for known in sorted(service.farm.jobs.values(), key=lambda known: known.order):
+            if job is None or known.id == job:
+                event = messages.JobChanged(job=job_info(known))
+                await response.write(f"data: {codec.dumps(event, messages.Event)}\n\n".encode())
+        while True:
+            try:
+                text = await asyncio.wait_for(watcher.queue.get(), EVENT_KEEPALIVE)
+            except TimeoutError:
+                await response.write(b": still here\n\n")
+                continue
+            if text is None:
+                return response
+            await response.write(f"data: {text}\n\n".encode())
+
+
+ROUTES = [web.get("/api/slave", slave), web.get("/api/events", events)]

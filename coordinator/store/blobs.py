@@ -1,0 +1,141 @@
+"""Files named by the SHA-256 of their bytes: streamed in, verified while they arrive, resumable, kept once."""
+
+import asyncio
+import hashlib
+import os
+import shutil
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from ..constants import TRANSFER_BLOCK
+from ..errors import BlobMismatchError, StorageError, WrongOffsetError
+
+
+class Blobs:
+    """A folder of blobs: ``ab/abcdef...`` whole, ``partial/abcdef...`` while they arrive."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._partial = root / "partial"
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        try:
+            self._partial.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(f"folder {root}: {error.strerror}; choose another with --data") from error
+
+    def path(self, sha256: str) -> Path:
+        return self._root / sha256[:2] / sha256
+
+    def has(self, sha256: str) -> bool:
+        return self.path(sha256).is_file()
+
+    def size(self, sha256: str) -> int | None:
+        """Bytes of a whole blob, or None."""
+        with suppress(FileNotFoundError):
+            return self.path(sha256).stat().st_size
+        return None
+
+    def arrived(self, sha256: str) -> int:
+        """Bytes stored so far of a blob that is not whole."""
+        with suppress(FileNotFoundError):
+            return (self._partial / sha256).stat().st_size
+        return 0
+
+    def discard(self, sha256: str) -> None:
+        self.path(sha256).unlink(missing_ok=True)
+
+    async def receive(self, sha256: str, body: AsyncIterator[bytes], offset: int = 0) -> bool:
+        """Store a blob from ``offset`` on; 0 starts over. True if it is new. What arrives before a cut is kept.
+
+        Raises WrongOffsetError unless ``offset`` is where the stored part ends, BlobMismatchError if the whole has
+        another SHA-256 (it is dropped), StorageError if the disk cannot take it.
+        """
+        lock = self._locks[sha256]
+        try:
+            async with lock:  # two clients may send the same file at once; the second finds it there
+                if self.has(sha256):
+                    async for _ in body:  # answering before the body is read would cut the sender off
+                        pass
+                    return False
+                if offset and offset != (have := self.arrived(sha256)):
+                    raise WrongOffsetError(f"blob {sha256}: {have} bytes are stored, not {offset}; go on from there")
+                await self._receive(sha256, body, offset)
+                return True
+        finally:
+            if not lock.locked():
+                self._locks.pop(sha256, None)
+
+    async def _receive(self, sha256: str, body: AsyncIterator[bytes], offset: int) -> None:
+        partial = self._partial / sha256
+        try:
+            digest = await asyncio.to_thread(_hash_file, partial) if offset else hashlib.sha256()
+            with partial.open("ab" if offset else "wb") as file:
+                async for block in _gathered(body):
+                    await asyncio.to_thread(_append, file, digest, block)
+                if digest.hexdigest() == sha256:
+                    await asyncio.to_thread(_sync, file)
+            if digest.hexdigest() != sha256:
+                partial.unlink()
+                raise BlobMismatchError(
+                    f"blob {sha256}: the bytes that came have SHA-256 {digest.hexdigest()}; did the file change?"
+                )
+            target = self.path(sha256)
+            target.parent.mkdir(exist_ok=True)
+            partial.replace(target)
+            await asyncio.to_thread(_sync_folder, target.parent)
+        except OSError as error:
+            if isinstance(error, ConnectionError):
+                raise
+            free = shutil.disk_usage(self._root).free
+            raise StorageError(
+                f"blob {sha256}: {error.strerror}; {free / 1e6:.0f} MB are free at {self._root}: make room, send again"
+            ) from error
+
+
+async def _gathered(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Blocks large enough that going to a thread for each costs nothing; what is left when the body breaks too."""
+    blocks, size = [], 0
+    try:
+        async for block in body:
+            blocks.append(block)
+            size += len(block)
+            if size >= 4 * TRANSFER_BLOCK:
+                yield b"".join(blocks)
+                blocks, size = [], 0
+    except ConnectionError:
+        if blocks:
+            yield b"".join(blocks)
+        raise
+    if blocks:
+        yield b"".join(blocks)
+
+
+def _append(file: BinaryIO, digest: "hashlib._Hash", block: bytes) -> None:
+    file.write(block)
+    digest.update(block)
+
+
+def _hash_file(path: Path) -> "hashlib._Hash":
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(4 * TRANSFER_BLOCK):
+            digest.update(block)
+    return digest
+
+
+def _sync(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename durable. Windows has no such call, and does not need it."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
