@@ -32,3 +32,8 @@ ANSWER_TIMEOUT = 60.0  # seconds; a manifest of 50,000 files takes a slow coordi
 TRANSFER_ATTEMPTS = 5  # tries, each after the last moved no byte, until a transfer is given up
 TRANSFERS = 4  # uploads or downloads at a time; hides the round trips of many small files
 WATCH_PATIENCE = 600.0  # seconds that a waiting client lets the coordinator be away: a machine restarts in less
+
+UPLOADS = 2  # results that a slave sends at once: one travels while the other is committed
+BLOB_TRIES = 3  # downloads of a blob whose bytes are wrong, until its frames fail
+REQUEST_SILENCE = 60.0  # seconds without a byte until a slave gives up a request and repeats it
+LOG_DELAY = 0.25  # seconds for which a slave collects log lines before it sends them

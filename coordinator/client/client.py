@@ -1,6 +1,6 @@
 """Every call of docs/protocol.md, as a method that returns protocol types and raises our errors."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -118,7 +118,7 @@ class Client:
         response = self._connection.request("GET", path, headers=headers, expect={416})
         return b"" if response.status_code == 416 else response.content
 
-    def events(self, job: str | None = None) -> Iterator[Event | None]:
+    def events(self, job: str | None = None) -> Generator[Event | None, None, None]:
         """What happens, as it happens: connects now, then yields events, or None after a while of silence.
 
         The iterator ends with UnreachableError when the coordinator is gone, or when the client is closed.

@@ -20,7 +20,7 @@ from ..protocol.jobs import Version
 
 logger = logging.getLogger(__name__)
 
-# What a connection that fails raises while it sends, and while a body is streamed. All that is requests' own is an OSError.
+# What a connection that fails raises, while it sends and while a body is streamed; requests' own are all OSErrors.
 LOST = (OSError, HTTPError)
 
 

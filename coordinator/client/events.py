@@ -3,7 +3,7 @@
 https://html.spec.whatwg.org/multipage/server-sent-events.html
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import requests
 
@@ -16,7 +16,7 @@ from .connection import LOST, Connection
 SILENCE = 3 * EVENT_KEEPALIVE  # seconds without even a comment until the coordinator counts as gone
 
 
-def watch(connection: Connection, job: str | None) -> Iterator[Event | None]:
+def watch(connection: Connection, job: str | None) -> Generator[Event | None, None, None]:
     """Connects before it returns, so that what is asked afterwards is not older than the first event."""
     response = connection.request(
         "GET",
@@ -29,7 +29,7 @@ def watch(connection: Connection, job: str | None) -> Iterator[Event | None]:
     return _events(connection, response)
 
 
-def _events(connection: Connection, response: requests.Response) -> Iterator[Event | None]:
+def _events(connection: Connection, response: requests.Response) -> Generator[Event | None, None, None]:
     with response:
         try:
             for data in messages(_lines(response)):

@@ -1,0 +1,179 @@
+"""The slave's files: blobs by their SHA-256, and each job's tree made of hard links to them."""
+
+import asyncio
+import hashlib
+import logging
+import os
+import shutil
+from collections import defaultdict
+from pathlib import Path
+from typing import BinaryIO
+
+from attrs import frozen
+
+from .. import errors
+from ..constants import BLOB_TRIES, TRANSFER_BLOCK, TRANSFERS
+from ..protocol.jobs import File, Manifest
+from ..protocol.paths import check_tree_path
+from .api import Api
+from .trace import Trace
+
+logger = logging.getLogger(__name__)
+
+
+@frozen(kw_only=True)
+class Tree:
+    """A job whose files are all here."""
+
+    job: str
+    manifest: Manifest
+    folder: Path
+
+    @property
+    def blend(self) -> Path:
+        return self.folder / self.manifest.blend
+
+    @property
+    def mapped(self) -> dict[str, str]:
+        """Where files are whose path in the .blend does not lead there."""
+        return {file.stored: str(self.folder / file.path) for file in self.manifest.files if file.stored}
+
+
+class Cache:
+    """Fetches what a job needs, each blob once.
+
+    The files of a tree share their inodes with the cache: nothing may write to them, so they are read-only.
+    """
+
+    def __init__(self, folder: Path, api: Api, trace: Trace) -> None:
+        self._blobs, self._partial, self._jobs = folder / "blobs", folder / "partial", folder / "jobs"
+        self._api = api
+        self._trace = trace
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # two jobs may need one blob
+        self._transfers = asyncio.Semaphore(TRANSFERS)
+
+    async def prepare(self, job: str) -> Tree:
+        """Fetch the job's files, and lay out its tree.
+
+        Waits while the coordinator is away. Raises NotFoundError (no such job or blob), BlobMismatchError,
+        BadPathError and StorageError.
+        """
+        with self._trace.span("fetch", job):
+            manifest = await self._api.retry(f"manifest of job {job}", lambda: self._api.manifest(job))
+            folder = self._jobs / job
+            if not await asyncio.to_thread(_is_laid_out, folder, manifest):
+                try:
+                    async with asyncio.TaskGroup() as group:
+                        for sha256, size in manifest.blobs.items():
+                            group.create_task(self.fetch(sha256, size), name=f"fetch {sha256[:8]}")
+                except* errors.NetrenderError as failures:
+                    raise _first(failures) from None
+                try:
+                    await asyncio.to_thread(self._lay_out, folder, manifest)
+                except OSError as error:
+                    raise _storage(error) from error
+        logger.info("job %s (%s): all %d files are here", job, manifest.name, len(manifest.files))
+        return Tree(job=job, manifest=manifest, folder=folder)
+
+    async def fetch(self, sha256: str, size: int) -> Path:
+        """The blob's file, fetched if it is not here."""
+        path = self._path(sha256)
+        async with self._locks[sha256], self._transfers:
+            if await asyncio.to_thread(_size, path) == size:
+                return path
+            for _ in range(BLOB_TRIES):
+                if await self._api.retry(f"blob {sha256[:8]}", lambda: self._download(sha256, size)):
+                    return path
+                logger.warning("blob %s arrived with wrong bytes; they were dropped", sha256[:8])
+            raise errors.BlobMismatchError(
+                f"blob {sha256} arrived {BLOB_TRIES} times with bytes that do not match its name; submit the job again"
+            )
+
+    async def _download(self, sha256: str, size: int) -> bool:
+        """Go on where the last try ended; False if the bytes are not the blob's."""
+        partial = self._partial / sha256
+        try:
+            for folder in (self._partial, self._path(sha256).parent):
+                folder.mkdir(parents=True, exist_ok=True)
+            with partial.open("ab+") as file:
+                digest = await asyncio.to_thread(_digest_of, file)
+                async with self._api.blob(sha256, file.tell()) as response:
+                    if response.status == 200 and file.tell():  # the coordinator does not do ranges
+                        file.truncate(0)
+                        digest = hashlib.sha256()
+                    if response.status != 416:  # what is here may be all of it
+                        async for block in response.content.iter_chunked(TRANSFER_BLOCK):
+                            await asyncio.to_thread(lambda b: (file.write(b), digest.update(b)), block)
+                            if file.tell() > size:
+                                break
+            if digest.hexdigest() != sha256:
+                partial.unlink()
+                return False
+            if os.name == "posix":  # Windows can neither replace nor remove a file that is read-only
+                partial.chmod(0o444)
+            os.replace(partial, self._path(sha256))
+        except OSError as error:
+            raise _storage(error) from error
+        return True
+
+    def _path(self, sha256: str) -> Path:
+        return self._blobs / sha256[:2] / sha256
+
+    def _lay_out(self, folder: Path, manifest: Manifest) -> None:
+        """Make the tree beside its place and move it there: it is whole or not there."""
+        partial = folder.with_suffix(".partial")
+        for old in (partial, folder):
+            if old.exists():
+                shutil.rmtree(old)
+        for file in manifest.files:
+            target = partial / check_tree_path(file.path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _link(self._path(file.sha256), target)
+        os.replace(partial, folder)
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without hard links, or too many of them; a full disk fails the copy too
+        shutil.copyfile(source, target)
+
+
+def _is_laid_out(folder: Path, manifest: Manifest) -> bool:
+    """A tree is made whole, but after a power cut its files may be short."""
+
+    def is_here(file: File) -> bool:
+        return _size(folder / file.path) == file.size
+
+    return folder.is_dir() and all(map(is_here, manifest.files))
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
+
+
+def _digest_of(file: BinaryIO) -> "hashlib._Hash":
+    """Of what the file holds; leaves the file at its end."""
+    file.seek(0)
+    digest = hashlib.sha256()
+    while block := file.read(TRANSFER_BLOCK):
+        digest.update(block)
+    return digest
+
+
+def _storage(error: OSError) -> errors.StorageError:
+    return errors.StorageError(
+        f"the slave cannot keep the job's files: {error}; free some space or name another --data"
+    )
+
+
+def _first(group: BaseExceptionGroup) -> errors.NetrenderError:
+    """The first error of a group that has only ours."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, errors.NetrenderError)
+    return error

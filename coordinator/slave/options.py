@@ -1,0 +1,18 @@
+"""What a slave is started with."""
+
+from pathlib import Path
+
+from attrs import field, frozen, validators
+
+
+@frozen(kw_only=True)
+class SlaveOptions:
+    """The options of ``netrender slave``."""
+
+    url: str  # of the coordinator: http://HOST:PORT
+    token: str | None = None
+    name: str | None = None  # None: the host's name and the slot's number
+    threads: int = field(default=0, validator=validators.ge(0))  # that render; 0 for all cores
+    blender: str | None = None  # a Blender, or a Python with bpy; None for this Python
+    data: Path | None = None  # the slave's own folder; None for the first free slot in the user's data folder
+    trace: Path | None = None  # a file that gets the start and end of every render, upload, fetch and open

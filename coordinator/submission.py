@@ -1,0 +1,217 @@
+"""A .blend to a manifest and the files of its job; and then to the coordinator.
+
+Everything that can be wrong is found before anything is sent.
+"""
+
+import asyncio
+import hashlib
+import logging
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from attrs import frozen
+
+from . import blendfile, errors, renderer
+from .client import Client
+from .constants import MAX_FRAMES_PER_JOB
+from .placement import Placed, place
+from .protocol.frames import FrameRange
+from .protocol.jobs import Accepted, File, Manifest, RenderSettings
+from .renderer import ExternalFile, Inspection
+
+logger = logging.getLogger(__name__)
+
+LISTED = 30  # missing files that an error names one by one
+
+
+@frozen(kw_only=True)
+class Wishes:
+    """What the user asks for, where it is not what the .blend says."""
+
+    frames: str = ""  # empty for the scene's own range
+    scene: str | None = None
+    view_layers: tuple[str, ...] = ()
+    engine: str | None = None
+    samples: int | None = None
+    percentage: int | None = None
+    chunk: int = 0
+    priority: int = 1
+    name: str = ""  # empty for the .blend's
+    again: int = 0
+    allow_missing: bool = False
+    blender: str | None = None  # the Blender that inspects; None for the bpy package
+
+
+@frozen(kw_only=True)
+class Prepared:
+    """A job that can be announced."""
+
+    manifest: Manifest
+    sources: dict[str, Path]  # the local file of each blob
+    warnings: tuple[str, ...] = ()
+
+
+def parse_frames(text: str) -> FrameRange:
+    """A range that a job may have. Raises BadFramesError."""
+    frames = FrameRange.parse(text)
+    if len(frames) > MAX_FRAMES_PER_JOB:
+        raise errors.BadFramesError(
+            f"frames {text!r}: {len(frames)} frames are more than a job may have ({MAX_FRAMES_PER_JOB}); "
+            "submit them in several jobs"
+        )
+    return frames
+
+
+def prepare(blend: Path, wishes: Wishes) -> Prepared:
+    """Look into the .blend and make its job. Sends nothing.
+
+    Raises BadSceneError, BadFramesError, MissingFilesError, BadPathError, BlenderNotFoundError or StorageError.
+    """
+    if wishes.frames:
+        parse_frames(wishes.frames)
+    command = renderer.command(wishes.blender)
+    blend = Path(os.path.abspath(blend))  # noqa: PTH100  # not resolve(): links are where Blender looks from
+    blendfile.check(blend)
+    pool = ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="hash")
+    try:
+        early = pool.submit(_hash, blend)  # while Blender starts
+        found = asyncio.run(
+            renderer.inspect(
+                command,
+                blend,
+                scene=wishes.scene,
+                engine=wishes.engine,
+                view_layers=wishes.view_layers,
+                on_log=lambda line: logger.debug("inspection: %s", line),
+            )
+        )
+        _check_scene(blend, found, wishes)
+        frames = _frames(blend, found, wishes)
+        warnings = _check_missing(blend, found, wishes)
+        placed = place(blend, _present(found))
+        hashes = _hash_all(pool, placed, {str(blend): early})
+    finally:
+        pool.shutdown(cancel_futures=True)
+    files = [_file(item, hashes[item.source]) for item in placed]
+    manifest = Manifest(
+        name=(wishes.name or blend.stem)[:200],
+        blend=placed[0].path,
+        files=tuple(sorted(files, key=lambda file: file.path)),
+        frames=str(frames),
+        render=RenderSettings(
+            scene=found.scene,
+            engine=found.engine,
+            view_layers=wishes.view_layers,
+            samples=wishes.samples,
+            percentage=wishes.percentage,
+        ),
+        blender=found.blender,
+        features=found.features,
+        chunk=wishes.chunk,
+        priority=wishes.priority,
+        again=wishes.again,
+    )
+    sources = {hashes[item.source][0]: Path(item.source) for item in placed}
+    return Prepared(manifest=manifest, sources=sources, warnings=warnings)
+
+
+def send(client: Client, job: Prepared, progress: Callable[[int, int], None] = lambda done, total: None) -> Accepted:
+    """Announce the job and upload what the coordinator lacks. ``progress`` gets bytes done and bytes in all."""
+    accepted = client.announce(job.manifest)
+    sizes = job.manifest.blobs
+    total = sum(sizes[sha256] for sha256 in accepted.missing)
+    logger.info("job %s: %d of %d blobs to send, %d bytes", accepted.id, len(accepted.missing), len(sizes), total)
+    client.upload_all({sha256: job.sources[sha256] for sha256 in accepted.missing}, lambda done: progress(done, total))
+    return accepted
+
+
+# --- what may be wrong ---
+
+
+def _check_scene(blend: Path, found: Inspection, wishes: Wishes) -> None:
+    def refuse(what: str, wanted: str, there: Iterable[str]) -> errors.BadSceneError:
+        return errors.BadSceneError(f"{blend} has no {what} {wanted!r}; it has: {', '.join(sorted(there))}")
+
+    if wishes.scene is not None and wishes.scene not in found.scenes:
+        raise refuse("scene", wishes.scene, found.scenes)
+    for layer in wishes.view_layers:
+        if layer not in found.view_layers:
+            raise refuse("view layer", layer, found.view_layers)
+    if found.engine not in found.engines:
+        raise errors.BadSceneError(
+            f"{blend}: this Blender has no render engine {found.engine!r}; it has: {', '.join(sorted(found.engines))}. "
+            "Name one with --engine, or another Blender with --blender PATH"
+        )
+    if not found.camera:
+        raise errors.BadSceneError(f"scene {found.scene!r} of {blend} has no camera: add one, and make it active")
+
+
+def _frames(blend: Path, found: Inspection, wishes: Wishes) -> FrameRange:
+    if wishes.frames:
+        return parse_frames(wishes.frames)
+    first, last, step = found.frames
+    try:
+        return parse_frames(str(FrameRange.between(first, last, step)))
+    except errors.BadFramesError as error:
+        raise errors.BadFramesError(
+            f"scene {found.scene!r} of {blend}: {error.message}; set its range, or give --frames"
+        ) from error
+
+
+def _check_missing(blend: Path, found: Inspection, wishes: Wishes) -> tuple[str, ...]:
+    """What to warn of. Raises MissingFilesError if the user did not allow it."""
+    missing = sorted({(file.kind, file.name, file.stored, file.path) for file in found.missing})
+    if not missing:
+        return ()
+    lines = [f"{kind} {name!r}: {stored} ({path})" for kind, name, stored, path in missing]
+    if wishes.allow_missing:
+        return tuple(f"missing {line}" for line in lines)
+    rest = f"\n  and {len(lines) - LISTED} more" if len(lines) > LISTED else ""
+    raise errors.MissingFilesError(
+        f"{len(lines)} file{'s' if len(lines) > 1 else ''} that {blend.name} needs "
+        f"{'are' if len(lines) > 1 else 'is'} not there; put them in place, or render without: --allow-missing\n  "
+        + "\n  ".join(lines[:LISTED])
+        + rest
+    )
+
+
+# --- files ---
+
+
+def _present(found: Inspection) -> list[ExternalFile]:
+    """The files, and for a folder (a fluid cache) those inside it."""
+    missing = {file.path for file in found.missing}
+    present = []
+    for file in found.files:
+        if file.path in missing:
+            continue
+        if not Path(file.path).is_dir():
+            present.append(file)
+            continue
+        inside = (path for path in sorted(Path(file.path).rglob("*")) if path.is_file())
+        present += [ExternalFile(kind=file.kind, name=file.name, stored=file.stored, path=str(p)) for p in inside]
+    return present
+
+
+Hashed = tuple[str, int]  # SHA-256 and size in bytes
+
+
+def _hash_all(pool: ThreadPoolExecutor, placed: list[Placed], known: dict[str, Future[Hashed]]) -> dict[str, Hashed]:
+    for source in {item.source for item in placed} - known.keys():
+        known[source] = pool.submit(_hash, Path(source))
+    return {source: future.result() for source, future in known.items()}
+
+
+def _hash(path: Path) -> Hashed:
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            return digest, file.tell()
+    except OSError as error:
+        raise errors.StorageError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _file(item: Placed, hashed: Hashed) -> File:
+    return File(path=item.path, sha256=hashed[0], size=hashed[1], stored=item.stored)

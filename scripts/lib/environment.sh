@@ -1,0 +1,56 @@
+# Sourced by the scripts: virtual environments that are made once and again when their recipe changes.
+#
+#   environment DIR PIP_ARGUMENT...   make DIR (in the repository's root), with these packages; prints nothing if it is there
+#   system_libraries                  what bpy needs of a Debian or Ubuntu system, if it is not there
+
+say() { printf '%s\n' "$*" >&2; }
+
+# Python 3.11 is what the bpy packages 4.2 to 5.0 are made for.
+find_python() {
+    local candidate
+    for candidate in "${PYTHON:-}" python3.11 python3; do
+        if [ -n "$candidate" ] && "$candidate" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then
+            echo "$candidate"
+            return
+        fi
+    done
+    say "Python 3.11 is needed (the bpy package on PyPI is made for it). Install it, or name it: PYTHON=/path/to/python3.11 $0"
+    return 1
+}
+
+environment() {
+    local dir=$1 python recipe log
+    shift
+    recipe=$(printf '%s\n' "$PWD" "$@" | cat - pyproject.toml | sha256sum)
+    [ "$(cat "$dir/.recipe" 2>/dev/null)" = "$recipe" ] && return
+    python=$(find_python) || return 1
+    say "making $dir: $*"
+    rm -rf "$dir"
+    "$python" -m venv "$dir" || return 1
+    log=$dir/pip.log
+    if ! "$dir/bin/python" -m pip install --quiet --disable-pip-version-check "$@" >"$log" 2>&1; then
+        tail -n 20 "$log" >&2
+        say "pip failed; the whole of what it said is in $log"
+        return 1
+    fi
+    echo "$recipe" >"$dir/.recipe"
+}
+
+system_libraries() {
+    ldconfig -p 2>/dev/null | awk '{print $1}' >/tmp/netrender-libraries.$$
+    local missing=()
+    local pair
+    for pair in libX11.so.6=libx11-6 libXrender.so.1=libxrender1 libXfixes.so.3=libxfixes3 libXi.so.6=libxi6 \
+        libxkbcommon.so.0=libxkbcommon0 libSM.so.6=libsm6 libGL.so.1=libgl1 libEGL.so.1=libegl1; do
+        grep -qxF "${pair%%=*}" /tmp/netrender-libraries.$$ || missing+=("${pair##*=}")
+    done
+    rm -f /tmp/netrender-libraries.$$
+    [ ${#missing[@]} -eq 0 ] && return
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        say "installing what Blender needs of the system: ${missing[*]}"
+        apt-get update -qq >/dev/null && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    else
+        say "Blender needs these of the system; install them and run again: ${missing[*]}"
+        return 1
+    fi
+}
