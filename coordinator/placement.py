@@ -2,8 +2,8 @@
 
 A path that is relative to a .blend resolves by itself if both keep their places to each other: so the folders from
 their common parent down are mirrored. A path that is stored as absolute cannot resolve: such a file has a ``stored``,
-and the renderer maps it. It lies where it would be mirrored, if that is inside the common parent, else under
-``_outside``, together with what was in the same folder: the frames of a sequence must stay together.
+and the renderer maps it. It lies where it is mirrored anyway, or with its whole path under ``_outside``: the frames of
+a sequence, the tiles of a texture and the files of a cache must stay together.
 """
 
 import hashlib
@@ -14,14 +14,14 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import PurePath, PureWindowsPath
 
-from attrs import field, frozen
+from attrs import frozen
 
 from .errors import BadPathError
 from .protocol.paths import check_tree_path
 from .renderer import ExternalFile
 
 OUTSIDE = "_outside"
-LONGEST_NAME = 60  # characters that are kept of a name which has to be changed anyway
+LONGEST_NAME = 80  # characters that are kept of a name which has to be changed anyway
 
 
 @frozen(kw_only=True)
@@ -37,97 +37,95 @@ class Placed:
 class _Reference:
     """One path in some .blend that leads to a file."""
 
-    source: str
-    position: PurePath  # the source without ".."
-    stored: str = ""
-    base: PurePath = field(kw_only=True)  # the folder in which what is stored begins
+    position: PurePath  # where the file is, without ".."
+    stored: str
 
     @property
     def relative(self) -> bool:
-        return not self.stored or _relative(self.stored)
+        return self.stored.startswith("//")  # Blender's own mark for "relative to this .blend"
 
 
 def place(blend: PurePath, files: Iterable[ExternalFile]) -> list[Placed]:
     """The .blend first, then each file, once for every stored path that the renderer has to map.
 
-    Raises BadPathError if one stored path means two files and has to be mapped, or if a name cannot be kept.
+    Raises BadPathError if one stored path means two files and has to be mapped, or if a path is too long.
     """
     blend = _flat(blend, str(blend))
-    references = [_Reference(str(blend), blend, base=blend.parent)]
-    # Libraries keep their places wherever they are: what they refer to is relative to them.
+    sources = {blend: str(blend)}
+    references = []
     anchored = [blend]
     for file in files:
-        references.append(_reference(blend, file))
-        if references[-1].relative or file.kind == "library":
-            anchored.append(references[-1].position)
-    roots = _common_parents(anchored)
-    home = blend.anchor.casefold()
-
-    by_position: dict[PurePath, list[_Reference]] = defaultdict(list)
-    for reference in references:
-        by_position[reference.position].append(reference)
-
-    taken: set[str] = set()  # in lower case: names that differ only in case are one on some systems
-    mapped: dict[str, PurePath] = {}
+        reference = _Reference(_flat(blend, file.path), file.stored)
+        sources.setdefault(reference.position, file.path)
+        references.append(reference)
+        # Libraries keep their places wherever they are: what they refer to is relative to them.
+        if reference.relative or file.kind == "library":
+            anchored.append(reference.position)
+    places, moved = _places(sources, _common_parent(blend, anchored))
+    mapped = _mapped(references, moved)
     placed = []
-    for position, same in by_position.items():
-        wanted = _wanted(same[0], roots.get(position.anchor.casefold()), home)
+    for position, source in sources.items():
+        first, *others = mapped.get(position, [""])
+        path = places[position]
+        placed.append(Placed(source=source, path=check_tree_path(path), stored=first))
+        for stored in others:  # a second spelling of the same path: an entry of the manifest has one
+            extra = f"{OUTSIDE}/{_short(stored)}/{path.rsplit('/', 1)[-1]}"
+            placed.append(Placed(source=source, path=check_tree_path(extra), stored=stored))
+    return placed
+
+
+def _common_parent(blend: PurePath, positions: Iterable[PurePath]) -> PurePath:
+    """The deepest folder that holds the .blend and all of these that are on its drive."""
+    root = blend.parent
+    for position in positions:
+        while position.anchor.casefold() == blend.anchor.casefold() and not position.is_relative_to(root):
+            root = root.parent
+    return root
+
+
+def _places(positions: Iterable[PurePath], root: PurePath) -> tuple[dict[PurePath, str], set[PurePath]]:
+    """A place for each file, and those whose name had to be changed."""
+    places, moved = {}, set()
+    taken: set[str] = set()  # in lower case: names that differ only in case are one on some systems
+    for position in positions:
+        if position.is_relative_to(root):
+            wanted = list(position.relative_to(root).parts)
+        else:
+            drive = re.sub(r"\W+", "_", position.drive).strip("_")
+            wanted = [OUTSIDE, *filter(None, [drive]), *position.parts[1:]]
         path = "/".join(map(_portable, wanted))
         if path.casefold() in taken:
             path = f"{OUTSIDE}/{_short(str(position))}/{path.rsplit('/', 1)[-1]}"
         taken.add(path.casefold())
-        moved = path != "/".join(wanted)
-        stored = {r.stored: r for r in same if r.stored and (moved or not r.relative)}
-        mapped |= dict.fromkeys(stored, position)
-        placed.append(Placed(source=same[0].source, path=check_tree_path(path), stored=next(iter(stored), "")))
-        for other in list(stored)[1:]:  # another spelling of the same path: the manifest has one for each file
-            extra = f"{OUTSIDE}/{_short(other)}/{path.rsplit('/', 1)[-1]}"
-            placed.append(Placed(source=same[0].source, path=check_tree_path(extra), stored=other))
+        places[position] = path
+        if path != "/".join(wanted):
+            moved.add(position)
+    return places, moved
+
+
+def _mapped(references: Iterable[_Reference], moved: set[PurePath]) -> dict[PurePath, list[str]]:
+    """The stored paths that have to be mapped, each at the file that it names.
+
+    A sequence and a set of tiles are stored as one path; one of their files stands for all, as they stay together.
+    """
+    meanings: dict[str, list[_Reference]] = defaultdict(list)
     for reference in references:
-        if mapped.get(reference.stored, reference.position) != reference.position:
+        meanings[reference.stored].append(reference)
+    mapped: dict[PurePath, list[str]] = defaultdict(list)
+    for stored, same in meanings.items():
+        if same[0].relative and not any(reference.position in moved for reference in same):
+            continue
+        folders = {reference.position.parent: reference.position for reference in same}
+        if len(folders) > 1:
+            one, other = list(folders.values())[:2]
             raise BadPathError(
-                f"{reference.position} and {mapped[reference.stored]} are both stored as {reference.stored!r}, "
-                "and one of them has a name that some operating system cannot hold: rename it"
+                f"{one} and {other} are both stored as {stored!r}, and one of them has a name that some operating "
+                "system cannot hold: rename it"
             )
-    return placed
-
-
-def _reference(blend: PurePath, file: ExternalFile) -> _Reference:
-    position = _flat(blend, file.path)
-    if _relative(file.stored):
-        # Inside a sequence or a set of tiles, the .blend stores one path for all: spell this file's own like it.
-        folder = file.stored[: max(file.stored.rfind("/"), file.stored.rfind("\\")) + 1]
-        return _Reference(file.path, position, folder + position.name, base=position.parent)
-    named = _flat(blend, file.stored)
-    if position == named:
-        return _Reference(file.path, position, file.stored, base=named.parent)
-    base = named if position.is_relative_to(named) else named.parent  # what a folder holds, or a sequence
-    if position.is_relative_to(base):
-        rest = position.relative_to(base).as_posix()
-        spelled = file.stored if base == named else file.stored[: len(file.stored) - len(named.name)]
-        stored = f"{spelled.rstrip('/')}/{rest}"
-        return _Reference(file.path, position, stored, base=named.parent)
-    return _Reference(file.path, position, file.stored, base=position.parent)
-
-
-def _wanted(reference: _Reference, root: PurePath | None, home: str) -> list[str]:
-    """The parts of its path in the tree, before names are made portable."""
-    position = reference.position
-    if root is not None and position.is_relative_to(root):
-        parts = list(position.relative_to(root).parts)
-        return parts if position.anchor.casefold() == home else [OUTSIDE, _short(str(root)), *parts]
-    return [OUTSIDE, _short(str(reference.base)), *position.relative_to(reference.base).parts]
-
-
-def _common_parents(positions: Iterable[PurePath]) -> dict[str, PurePath]:
-    """For each drive, the deepest folder that holds all of these files."""
-    roots: dict[str, PurePath] = {}
-    for position in positions:
-        root = roots.setdefault(position.anchor.casefold(), position.parent)
-        while not position.is_relative_to(root):
-            root = root.parent
-        roots[position.anchor.casefold()] = root
-    return roots
+        name = re.split(r"[/\\]", stored)[-1]
+        named = [reference.position for reference in same if reference.position.name == name]
+        mapped[(named or [same[0].position])[0]].append(stored)
+    return mapped
 
 
 def _flat(like: PurePath, path: str) -> PurePath:
@@ -135,22 +133,14 @@ def _flat(like: PurePath, path: str) -> PurePath:
     return type(like)(ntpath.normpath(path) if isinstance(like, PureWindowsPath) else posixpath.normpath(path))
 
 
-def _relative(stored: str) -> bool:
-    """Blender's own mark for "relative to this .blend"."""
-    return stored.startswith("//")
-
-
 def _short(text: str) -> str:
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:8]
 
 
 def _portable(part: str) -> str:
-    """The name itself where every operating system can hold it, else one like it."""
+    """The name itself where every operating system can hold it, else one like it; numbers at its end stay."""
     try:
         return check_tree_path(part)
     except BadPathError:
-        stem, dot, suffix = part.rpartition(".")
-        safe = re.sub(r"[^\w.-]", "_", (stem or suffix)[-LONGEST_NAME:], flags=re.ASCII).strip(".")
-        safe_suffix = re.sub(r"\W", "_", suffix[:10], flags=re.ASCII) if stem and dot else ""
-        # Two names that become alike stay apart; the frame number that ends a sequence's name stays at the end.
-        return f"{_short(part)}-{safe}" + (f".{safe_suffix}" if safe_suffix else "")
+        safe = re.sub(r"[^\w.-]", "_", part, flags=re.ASCII)[-LONGEST_NAME:]
+        return f"_{safe}_" if safe.endswith(".") else f"_{safe}"

@@ -1,5 +1,5 @@
 """The synchronous client. No aiohttp and no event loop: Blender's window uses it on a thread."""
 
-from .client import Client
+from .client import Client, Command
 
-__all__ = ["Client"]
+__all__ = ["Client", "Command"]

@@ -28,8 +28,21 @@ def _exactly(kind: Any) -> None:
     _converter.register_structure_hook(kind, structure)
 
 
-for _kind in (str, int, float, bool):
+for _kind in (int, float, bool):
     _exactly(_kind)
+
+
+def _text(value: Any, kind: type[str]) -> str:
+    if type(value) is not str:
+        raise TypeError(f"expected str, got {json.dumps(value)[:60]}")
+    if not value.isprintable() and _UNWRITABLE.search(value):
+        raise ValueError(f"{value[:60]!r} has a character that is not text")
+    return kind(value)  # an enumeration of texts comes here too
+
+
+# Halves of surrogate pairs, which JSON can spell and UTF-8 cannot hold, and the NUL that ends strings in C.
+_UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
+_converter.register_structure_hook(str, _text)
 
 
 def _strict_tuple(tuple_type: Any) -> Any:

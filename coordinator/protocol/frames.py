@@ -12,7 +12,7 @@ from ..errors import BadFramesError
 # Blender's own limits of a scene's frame numbers: MINAFRAME and MAXFRAME in DNA_scene_types.h.
 FIRST_FRAME, LAST_FRAME = -1_048_574, 1_048_574
 
-_SPAN = re.compile(r"(?P<first>-?\d+)(?:-(?P<last>-?\d+)(?:x(?P<step>\d+))?)?", re.ASCII)
+_SPAN = re.compile(r"(?P<first>-?\d{1,9})(?:-(?P<last>-?\d{1,9})(?:x(?P<step>\d{1,9}))?)?", re.ASCII)
 
 
 @frozen(order=True)

@@ -73,7 +73,7 @@ class Manifest:
                 raise BadRequestError(f"files: {other!r} and {file.path!r} are the same on some operating systems")
         if self.blend not in (file.path for file in self.files):
             raise BadRequestError(f"blend: {self.blend!r} is not among the files")
-        if not re.fullmatch(r"\d+\.\d+", self.blender):
+        if not re.fullmatch(r"[0-9]{1,4}\.[0-9]{1,4}", self.blender):
             raise BadRequestError(f"blender: {self.blender!r} is not a version such as 4.5")
 
     @property

@@ -18,8 +18,8 @@ class Hello:
     slave: str = field(validator=validators.matches_re(r"[0-9a-f]{32}"))  # an id that the slave keeps for ever
     name: str = field(validator=[validators.min_len(1), validators.max_len(100)])
     host: str
-    blender: str = field(validator=validators.matches_re(r"\d+\.\d+\.\d+.*"))  # "4.5.15"
-    threads: int = field(validator=validators.ge(1))
+    blender: str = field(validator=validators.matches_re(r"[0-9]{1,4}\.[0-9]{1,4}\.[0-9].*"))  # "4.5.15"
+    threads: int = field(validator=[validators.ge(1), validators.le(65_536)])
     features: tuple[str, ...] = ()
     holding: tuple[int, ...] = ()  # leases that it renders, or whose results it still has to send
 

@@ -2,7 +2,6 @@
 
 from aiohttp import web
 
-from ..constants import TRANSFER_BLOCK
 from ..errors import NotFoundError
 from ..scheduling.events import BlobArrived
 from . import requests as r
@@ -21,7 +20,7 @@ async def head(request: web.Request) -> web.Response:
 async def put(request: web.Request) -> web.Response:
     service, sha256 = r.service(request), r.sha256(request)
     offset = r.integer_header(request, "Upload-Offset", default=0)
-    new = await service.blobs.receive(sha256, request.content.iter_any(), offset)
+    new = await service.blobs.receive(sha256, r.blocks(request), offset)
     await service.apply(BlobArrived(now=service.clock(), sha256=sha256))
     return web.Response(status=201 if new else 200)
 
@@ -30,8 +29,7 @@ async def get(request: web.Request) -> web.StreamResponse:
     blobs, sha256 = r.service(request).blobs, r.sha256(request)
     if not blobs.has(sha256):
         raise NotFoundError(f"blob {sha256} is not here")
-    headers = {"Content-Type": "application/octet-stream", "ETag": f'"{sha256}"'}
-    return web.FileResponse(blobs.path(sha256), chunk_size=TRANSFER_BLOCK, headers=headers)
+    return r.stored_file(request, blobs.path(sha256), sha256, "application/octet-stream")
 
 
 ROUTES = [

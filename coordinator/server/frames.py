@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from ..constants import TRANSFER_BLOCK
 from ..errors import BadRequestError, FrameFailedError, NotFoundError
 from ..protocol.jobs import FrameInfo, check_sha256
 from ..protocol.messages import LogAppended
@@ -47,9 +46,7 @@ async def get_result(request: web.Request) -> web.StreamResponse:
         raise FrameFailedError(f"frame {info.frame} failed {info.attempts} times, last on {info.slave}: {info.error}")
     if info.state is not FrameState.DONE:
         return web.Response(status=204)
-    path = r.service(request).results.path(info.sha256)
-    headers = {"Content-Type": "image/x-exr", "ETag": f'"{info.sha256}"'}
-    return web.FileResponse(path, chunk_size=TRANSFER_BLOCK, headers=headers)
+    return r.stored_file(request, r.service(request).results.path(info.sha256), info.sha256, "image/x-exr")
 
 
 async def post_log(request: web.Request) -> web.Response:
@@ -83,7 +80,7 @@ def _frame_info(request: web.Request) -> FrameInfo:
 def _body(request: web.Request) -> AsyncIterator[bytes]:
     if not request.can_read_body:
         raise BadRequestError("body: the result is missing")
-    return request.content.iter_any()
+    return r.blocks(request)
 
 
 ROUTES = [

@@ -30,11 +30,15 @@ async def announce(request: web.Request) -> web.Response:
 
 async def all_jobs(request: web.Request) -> web.Response:
     jobs = sorted(r.service(request).farm.jobs.values(), key=lambda job: -job.order)
-    return r.answer([job_info(job) for job in jobs])
+    infos = [job_info(job) for job in jobs]
+    await r.service(request).settled()
+    return r.answer(infos)
 
 
 async def one_job(request: web.Request) -> web.Response:
-    return r.answer(job_info(find_job(r.service(request).farm, r.job_id(request))))
+    info = job_info(find_job(r.service(request).farm, r.job_id(request)))
+    await r.service(request).settled()
+    return r.answer(info)
 
 
 async def manifest(request: web.Request) -> web.Response:

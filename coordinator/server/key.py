@@ -26,6 +26,9 @@ def farm_key(data: Path) -> str:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w", encoding="ascii") as file:
                 file.write(secrets.token_urlsafe(24))
-        return path.read_text(encoding="ascii").strip()
+        key = path.read_text(encoding="ascii").strip()
     except OSError as error:
         raise StorageError(f"the farm's key {path}: {error.strerror}") from error
+    if not key:  # a crash between making the file and writing it; an empty key would let everybody in
+        raise StorageError(f"the farm's key {path} is empty: delete the file, and a new key is made")
+    return key

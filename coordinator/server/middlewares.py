@@ -2,17 +2,17 @@
 
 import hmac
 import logging
-from urllib.parse import urlsplit
 
 from aiohttp import typedefs, web
 
 from ..errors import BadRequestError, NetrenderError, NotFoundError, UnauthorizedError
+from .key import is_loopback
 
 log = logging.getLogger(__name__)
 
 
-def error_response(error: NetrenderError) -> web.Response:
-    return web.json_response({"code": error.code, "message": error.message}, status=error.http_status)
+def error_response(error: NetrenderError, status: int = 0) -> web.Response:
+    return web.json_response({"code": error.code, "message": error.message}, status=status or error.http_status)
 
 
 @web.middleware
@@ -27,16 +27,17 @@ async def errors(request: web.Request, handler: typedefs.Handler) -> web.StreamR
         return error_response(NotFoundError(f"no {request.path} here; the addresses are in docs/protocol.md"))
     except web.HTTPMethodNotAllowed as error:
         allowed = ", ".join(sorted(error.allowed_methods))
-        response = error_response(BadRequestError(f"{request.method} does not go with {request.path}; {allowed} do"))
-        response.set_status(405)
+        wrong = BadRequestError(f"{request.method} does not go with {request.path}; {allowed} do")
+        response = error_response(wrong, error.status)
         response.headers["Allow"] = allowed
         return response
-    except web.HTTPRequestEntityTooLarge as error:
-        response = error_response(BadRequestError(f"the body is too large: {error.text}"))
-        response.set_status(413)
-        return response
-    except (web.HTTPException, ConnectionError):
-        raise
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        return error_response(BadRequestError(error.text or error.reason), error.status)
+    except ConnectionError as error:  # mostly nobody is there to read this
+        log.info("%s %s from %s broke off: %s", request.method, request.path, request.remote, error)
+        return error_response(BadRequestError(f"the request broke off: {error}"), 408)
     except Exception:
         log.exception("%s %s failed", request.method, request.path)
         return error_response(NetrenderError("the coordinator failed; its log has the cause"))
@@ -49,12 +50,20 @@ def authentication(key: str | None) -> typedefs.Middleware:
     async def check(request: web.Request, handler: typedefs.Handler) -> web.StreamResponse:
         # A page in somebody's browser may send requests to this address; ours never come with a foreign origin.
         origin = request.headers.get("Origin")
-        if origin is not None and urlsplit(origin).netloc != request.host:
+        if origin is not None and origin.partition("://")[2] != request.host:
             raise UnauthorizedError(f"requests from the web page {origin} are not taken")
         if key is not None:
             scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-            if scheme != "Bearer" or not hmac.compare_digest(token.encode(), key.encode()):
+            if scheme != "Bearer" or not hmac.compare_digest(token.encode(errors="surrogateescape"), key.encode()):
                 raise UnauthorizedError("the farm's key is missing or wrong; use the pairing line of the coordinator")
+        elif not is_loopback(_host_name(request.host)):
+            # Where nothing is asked, a page whose name was made to point at this machine must not get in either.
+            raise UnauthorizedError(f"this coordinator answers to names of its own machine only, not {request.host!r}")
         return await handler(request)
 
     return check
+
+
+def _host_name(host: str) -> str:
+    """``[::1]:8470`` and ``localhost:8470`` without the port."""
+    return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]

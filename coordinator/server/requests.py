@@ -1,11 +1,16 @@
 """Reading what a request carries, strictly: each helper raises BadRequestError that names the part."""
 
+import asyncio
 import math
 import re
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
-from aiohttp import web
+from aiohttp import ClientPayloadError, web
+from aiohttp.http import HttpProcessingError
 
+from ..constants import REQUEST_SILENCE, TRANSFER_BLOCK
 from ..errors import BadRequestError
 from ..protocol import codec
 from ..protocol.jobs import JOB_ID, check_sha256
@@ -70,6 +75,40 @@ def _integer(text: str, what: str) -> int:
     if not _INTEGER.fullmatch(text):
         raise BadRequestError(f"{what}: {text[:40]!r} is not an integer")
     return int(text)
+
+
+async def blocks(request: web.Request) -> AsyncIterator[bytes]:
+    """The body as it arrives.
+
+    Raises ConnectionError if it breaks off or stands still (a machine that sleeps must not hold a blob for ever),
+    BadRequestError if it is encoded wrongly.
+    """
+    try:
+        while block := await asyncio.wait_for(request.content.readany(), REQUEST_SILENCE):
+            yield block
+    except TimeoutError:
+        raise ConnectionAbortedError(f"no byte came for {REQUEST_SILENCE:.0f} s") from None
+    except (ClientPayloadError, HttpProcessingError) as error:
+        raise BadRequestError(f"body: {error}") from error
+
+
+class StoredFile(web.FileResponse):
+    sha256 = ""
+
+
+def stored_file(request: web.Request, path: Path, sha256: str, content_type: str) -> web.StreamResponse:
+    """A blob as the answer: ranges work, and the ETag is its SHA-256."""
+    if any(tag.value == sha256 for tag in request.if_none_match or ()):
+        return web.Response(status=304, headers={"ETag": f'"{sha256}"'})
+    response = StoredFile(path, chunk_size=TRANSFER_BLOCK, headers={"Content-Type": content_type})
+    response.sha256 = sha256
+    return response
+
+
+async def set_etag(_request: web.Request, response: web.StreamResponse) -> None:
+    """The last word on the ETag: aiohttp makes its own of the file's time, which a copy of the folder changes."""
+    if isinstance(response, StoredFile):
+        response.etag = response.sha256
 
 
 def answer(value: Any, status: int = 200) -> web.Response:

@@ -5,7 +5,7 @@ import errno
 import logging
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import filelock
@@ -58,8 +58,11 @@ async def serve(options: ServerOptions, on_ready: Callable[[Listening], None]) -
             host = f"[{options.host}]" if ":" in options.host else options.host
             pairing = None if key is None else f"netrender://{_reachable(options.host)}:{port}/#{key}"
             on_ready(Listening(url=f"http://{host}:{port}", pairing_line=pairing))
-            asyncio.get_running_loop().call_later(SLAVE_SILENCE, _end_grace, service)
-            raise await broken
+            grace = asyncio.create_task(_end_grace(service), name="grace after a restart")
+            try:
+                raise await broken
+            finally:
+                grace.cancel()
         finally:
             service.closing = True
             service.watchers.close()
@@ -76,13 +79,15 @@ def application(service: Service, key: str | None, max_frames: int = MAX_FRAMES_
     app[streams.SOCKETS] = open_sockets
     for module in (jobs, frames, blobs, streams):
         app.add_routes(module.ROUTES)
+    app.on_response_prepare.append(requests.set_etag)
     app.on_shutdown.append(_close_sockets)
     return app
 
 
 async def _close_sockets(app: web.Application) -> None:
-    for slave in list(app[streams.SOCKETS]):
-        await slave.close(code=1001, message=b"the coordinator stops")
+    sockets = app[streams.SOCKETS]
+    # Together: one that has gone silent takes its time.
+    await asyncio.gather(*(socket.close(code=1001, message=b"the coordinator stops") for socket in sockets))
 
 
 def _locked(data: Path) -> filelock.BaseFileLock:
@@ -148,6 +153,7 @@ def _reachable(host: str) -> str:
     return socket.gethostname() if host in ("0.0.0.0", "::") else host
 
 
-def _end_grace(service: Service) -> None:
-    task = asyncio.ensure_future(service.apply(GraceEnded(now=service.clock())))
-    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+async def _end_grace(service: Service) -> None:
+    await asyncio.sleep(SLAVE_SILENCE)
+    with suppress(StorageError):  # told by `broken`
+        await service.apply(GraceEnded(now=service.clock()))

@@ -65,7 +65,14 @@ class Service:
                 "job %s %r: %s frames, %d files missing", manifest.id, manifest.name, manifest.frames, len(missing)
             )
         job = self.farm.jobs[manifest.id]
-        return Accepted(id=job.id, state=job.state, new=new, missing=tuple(sorted(job.missing)))
+        accepted = Accepted(id=job.id, state=job.state, new=new, missing=tuple(sorted(job.missing)))
+        if not new:
+            await self.settled()  # the first announcement may still be on its way to the disk
+        return accepted
+
+    async def settled(self) -> None:
+        """Return when all that happened so far is durable and told. What is reported as done must not be undone."""
+        await self.database.write(())
 
     async def command(self, job_id: str, command: str) -> None:
         job = self.farm.jobs.get(job_id)

@@ -45,6 +45,8 @@ async def _refuse(socket: web.WebSocketResponse, error: NetrenderError) -> None:
 
 async def _hello(socket: web.WebSocketResponse) -> messages.Hello | None:
     first = await socket.receive()
+    if first.type is WSMsgType.BINARY:
+        raise BadRequestError("body: expected JSON text, got bytes")
     if first.type is not WSMsgType.TEXT:
         return None
     data = codec.parse(first.data)
@@ -90,6 +92,11 @@ async def _serve(service: Service, socket: web.WebSocketResponse, hello: message
                     reason = said.reason or "it stopped"
                     break
                 await _said(service, hello, said)
+            elif message.type is WSMsgType.BINARY:
+                raise BadRequestError("body: expected JSON text, got bytes")
+    except BadRequestError as error:
+        reason = f"it said what it may not: {error.message}"
+        raise
     finally:
         sender.cancel()
         if service.outboxes.get(hello.slave) is put:
@@ -141,13 +148,14 @@ async def events(request: web.Request) -> web.StreamResponse:
     if job is not None:
         find_job(service.farm, job)
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
-    await response.prepare(request)
+    known = [one for one in service.farm.jobs.values() if job in (None, one.id)]
+    first = [messages.JobChanged(job=job_info(one)) for one in sorted(known, key=lambda one: one.order)]
+    # What led to these states is told before this returns, and what follows is told after: no event is lost or old.
+    await service.settled()
     with service.watchers.watching(job) as watcher:
-        # Registered first, so that nothing is lost between the state now and the first event.
-        for known in sorted(service.farm.jobs.values(), key=lambda known: known.order):
-            if job is None or known.id == job:
-                event = messages.JobChanged(job=job_info(known))
-                await response.write(f"data: {codec.dumps(event, messages.Event)}\n\n".encode())
+        await response.prepare(request)
+        for event in first:
+            await response.write(f"data: {codec.dumps(event, messages.Event)}\n\n".encode())
         while True:
             try:
                 text = await asyncio.wait_for(watcher.queue.get(), EVENT_KEEPALIVE)
@@ -159,4 +167,4 @@ async def events(request: web.Request) -> web.StreamResponse:
             await response.write(f"data: {text}\n\n".encode())
 
 
-ROUTES = [web.get("/api/slave", slave), web.get("/api/events", events)]
+ROUTES = [web.get("/api/slave", slave, allow_head=False), web.get("/api/events", events, allow_head=False)]

@@ -16,6 +16,7 @@ from ..constants import BLOB_TRIES, TRANSFER_BLOCK, TRANSFERS
 from ..protocol.jobs import File, Manifest
 from ..protocol.paths import check_tree_path
 from .api import Api
+from .groups import raise_first
 from .trace import Trace
 
 logger = logging.getLogger(__name__)
@@ -67,7 +68,7 @@ class Cache:
                         for sha256, size in manifest.blobs.items():
                             group.create_task(self.fetch(sha256, size), name=f"fetch {sha256[:8]}")
                 except* errors.NetrenderError as failures:
-                    raise _first(failures) from None
+                    raise_first(failures)
                 try:
                     await asyncio.to_thread(self._lay_out, folder, manifest)
                 except OSError as error:
@@ -103,7 +104,7 @@ class Cache:
                         digest = hashlib.sha256()
                     if response.status != 416:  # what is here may be all of it
                         async for block in response.content.iter_chunked(TRANSFER_BLOCK):
-                            await asyncio.to_thread(lambda b: (file.write(b), digest.update(b)), block)
+                            await asyncio.to_thread(_take, block, file, digest)
                             if file.tell() > size:
                                 break
             if digest.hexdigest() != sha256:
@@ -111,7 +112,7 @@ class Cache:
                 return False
             if os.name == "posix":  # Windows can neither replace nor remove a file that is read-only
                 partial.chmod(0o444)
-            os.replace(partial, self._path(sha256))
+            partial.replace(self._path(sha256))
         except OSError as error:
             raise _storage(error) from error
         return True
@@ -129,7 +130,7 @@ class Cache:
             target = partial / check_tree_path(file.path)
             target.parent.mkdir(parents=True, exist_ok=True)
             _link(self._path(file.sha256), target)
-        os.replace(partial, folder)
+        partial.replace(folder)
 
 
 def _link(source: Path, target: Path) -> None:
@@ -164,16 +165,12 @@ def _digest_of(file: BinaryIO) -> "hashlib._Hash":
     return digest
 
 
+def _take(block: bytes, file: BinaryIO, digest: "hashlib._Hash") -> None:
+    file.write(block)
+    digest.update(block)
+
+
 def _storage(error: OSError) -> errors.StorageError:
     return errors.StorageError(
         f"the slave cannot keep the job's files: {error}; free some space or name another --data"
     )
-
-
-def _first(group: BaseExceptionGroup) -> errors.NetrenderError:
-    """The first error of a group that has only ours."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    assert isinstance(error, errors.NetrenderError)
-    return error

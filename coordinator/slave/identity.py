@@ -1,7 +1,6 @@
 """Which slave this is: a data folder that only one process uses, and the id that is kept in it."""
 
 import contextlib
-import os
 import re
 import socket
 import uuid
@@ -70,5 +69,5 @@ def _read_id(path: Path) -> str:
     text = uuid.uuid4().hex
     partial = path.with_suffix(".partial")
     partial.write_text(text + "\n", encoding="ascii")
-    os.replace(partial, path)  # whole or not at all
+    partial.replace(path)  # whole or not at all
     return text

@@ -117,7 +117,7 @@ class Database:
                 for statement in batch.statements:
                     self._writer.execute(self._queries[statement.query], statement.parameters)
             self._writer.execute("COMMIT")
-        except sqlite3.Error as error:
+        except Exception as error:  # of any kind: a writer thread that dies would leave everybody waiting
             if self._writer.in_transaction:
                 self._writer.execute("ROLLBACK")
             failure = StorageError(f"database {self._path} cannot be written: {error}; is the disk full?")

@@ -1,0 +1,123 @@
+"""Every difference between Blender 4.2 and 5.2 that we know of, and no branch on ``bpy.app.version`` anywhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import bpy
+
+VERSION: tuple[int, int, int] = tuple(bpy.app.version)
+VERSION_TEXT = ".".join(map(str, VERSION))
+
+# 4.2 to 4.5 call the rewritten EEVEE by another name than 2.80 to 4.1 and 5.0 and later.
+EEVEE = "BLENDER_EEVEE" if VERSION >= (5, 0, 0) else "BLENDER_EEVEE_NEXT"
+_EEVEES = frozenset({"BLENDER_EEVEE", "BLENDER_EEVEE_NEXT"})
+
+
+def engines() -> list[str]:
+    """Identifiers of the render engines of this Blender. (The RNA enum lists only one of them.)"""
+    found = {EEVEE, "BLENDER_WORKBENCH"}
+    unseen = list(bpy.types.RenderEngine.__subclasses__())
+    while unseen:
+        cls = unseen.pop()
+        unseen += cls.__subclasses__()
+        if cls.is_registered and getattr(cls, "bl_idname", None):
+            found.add(cls.bl_idname)
+    return sorted(found)
+
+
+def engine_name(name: str) -> str:
+    """The name that this Blender has for an engine that another version named."""
+    return EEVEE if name in _EEVEES else name
+
+
+def has_denoiser() -> bool:
+    """Whether Cycles was built with OpenImageDenoise. Debian leaves it out: its Cycles then keeps the noise."""
+    try:
+        import _cycles
+    except ImportError:
+        return False
+    return bool(_cycles.with_openimagedenoise)
+
+
+def set_multilayer(settings: Any) -> None:
+    """Make an ImageFormatSettings a multilayer EXR."""
+    if VERSION >= (5, 0, 0):
+        settings.media_type = "MULTI_LAYER_IMAGE"  # or the file format below is not among the choices
+    settings.file_format = "OPEN_EXR_MULTILAYER"
+    if VERSION >= (5, 0, 0):
+        settings.use_exr_interleave = False
+
+
+def literal_path(path: str) -> str:
+    """An output path that means just itself: 4.5 began to fill in ``{variables}``."""
+    return path.replace("{", "{{").replace("}", "}}") if VERSION >= (4, 5, 0) else path
+
+
+def animated_paths(datablock: Any) -> Iterator[str]:
+    """RNA paths of the datablock that an action or a driver changes."""
+    data = datablock.animation_data
+    if data is None:
+        return
+    yield from (curve.data_path for curve in data.drivers)
+    actions = {data.action} | {strip.action for track in data.nla_tracks for strip in track.strips}
+    for action in actions - {None}:
+        yield from (curve.data_path for curve in _curves(action))
+
+
+def _curves(action: Any) -> Iterator[Any]:
+    if VERSION < (4, 4, 0):
+        yield from action.fcurves
+        return
+    # Layered actions: `action.fcurves` sees only the first slot in 4.4 and 4.5, and is gone in 5.0.
+    for layer in action.layers:
+        for strip in layer.strips:
+            for bag in strip.channelbags:
+                yield from bag.fcurves
+
+
+def sequencer_strips(editor: Any) -> Any:
+    """All strips of a sequencer, in meta strips too."""
+    return editor.strips_all if VERSION >= (4, 4, 0) else editor.sequences_all
+
+
+def file_owners() -> dict[str, Any]:
+    """Which datablock refers to a path, for a better message. Empty before 4.4, where Blender cannot tell."""
+    if not hasattr(bpy.data, "file_path_map"):
+        return {}
+    owners = bpy.data.file_path_map(include_libraries=True)
+    return {path: owner for owner, paths in owners.items() for path in paths}
+
+
+def remap_paths(new_path: Any) -> None:
+    """Call ``new_path(datablock, stored path)`` for every path in the file and store what it returns, if not None."""
+    if VERSION >= (5, 0, 0):
+        bpy.data.file_path_foreach(lambda owner, path, meta: new_path(owner, path))
+        return
+    for collection in ("images", "movieclips", "sounds", "volumes", "cache_files", "fonts", "texts"):
+        for owner in getattr(bpy.data, collection):
+            _replace(owner, owner, "filepath", new_path)
+    for owner in bpy.data.objects:
+        for modifier in owner.modifiers:
+            _replace(modifier, owner, "filepath", new_path)
+            domain = getattr(modifier, "domain_settings", None)
+            _replace(domain, owner, "cache_directory", new_path)
+    for owner, tree in _node_trees():
+        for node in tree.nodes:
+            _replace(node, owner, "filepath", new_path)
+
+
+def _replace(holder: Any, owner: Any, attribute: str, new_path: Any) -> None:
+    path = getattr(holder, attribute, "")
+    if isinstance(path, str) and path and (new := new_path(owner, path)) is not None:
+        setattr(holder, attribute, new)
+
+
+def _node_trees() -> Iterator[tuple[Any, Any]]:
+    for collection in ("materials", "worlds", "lights"):
+        for owner in getattr(bpy.data, collection):
+            if owner.node_tree is not None:
+                yield owner, owner.node_tree
+    for group in bpy.data.node_groups:
+        yield group, group

@@ -1,0 +1,35 @@
+"""What a client must know about a .blend before it sends it: what renders, what that needs, which files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+
+from .. import compat
+from . import files
+from .scene import choose_engine, choose_layers, choose_scene, has_camera, needs_denoiser, open_blend
+
+
+def inspect(
+    blend: str, scene: str | None = None, engine: str | None = None, view_layers: list[str] | None = None
+) -> dict[str, Any]:
+    """The fields of ``inspected``. Raises Failure."""
+    open_blend(blend)
+    chosen = choose_scene(scene)
+    renderer = choose_engine(chosen, engine)
+    layers = choose_layers(chosen, view_layers or [])
+    found = files.collect((chosen.frame_start, chosen.frame_end))
+    return {
+        "blender": f"{bpy.data.version[0]}.{bpy.data.version[1]}",
+        "scene": chosen.name,
+        "scenes": bpy.data.scenes.keys(),
+        "engine": renderer,
+        "engines": compat.engines(),
+        "view_layers": [layer.name for layer in layers],
+        "camera": has_camera(chosen),
+        "frames": [chosen.frame_start, chosen.frame_end, chosen.frame_step],
+        "features": ["denoiser"] if needs_denoiser(chosen, renderer, layers) else [],
+        "files": [file.as_dict() for file in found if file.exists],
+        "missing": [file.as_dict() for file in found if not file.exists and file.needed],
+    }

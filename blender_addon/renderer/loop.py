@@ -1,0 +1,80 @@
+"""The loop: a command in, its replies out, until the agent says ``quit`` or closes the pipe."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import traceback
+from typing import Any
+
+import bpy
+
+from .. import compat
+from . import frame as rendering
+from . import inspection, scene
+from .channel import Channel, Failure, renderer_error
+
+
+class Renderer:
+    """What is open, and what each command does with it."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._open: scene.OpenScene | None = None
+
+    def obey(self, command: dict[str, Any]) -> None:
+        """Carry out one command. Raises Failure."""
+        actions = {"open": self._do_open, "render": self._do_render, "inspect": self._do_inspect}
+        do = command.pop("do", None)
+        if do not in actions:
+            raise renderer_error(f"unknown command {do!r}; there are open, render, inspect and quit")
+        actions[do](**command)
+
+    def _refuse_second(self) -> None:
+        # Blender gives the memory of the first scene back only when the process ends.
+        if bpy.data.filepath:
+            raise renderer_error(f"a renderer holds one scene, and this one has {bpy.data.filepath}; start another")
+
+    def _do_open(self, *, blend: str, **settings: Any) -> None:
+        self._refuse_second()
+        started = time.monotonic()
+        self._open = scene.open_scene(blend, scene.Settings(**settings))
+        self._channel.send(type="opened", seconds=round(time.monotonic() - started, 3))
+
+    def _do_render(self, *, frame: int, output: str) -> None:
+        if self._open is None:
+            raise renderer_error("render before a scene was opened")
+        started = time.monotonic()
+        rendering.render_frame(self._open, frame, output, self._channel)
+        self._channel.send(type="rendered", frame=frame, seconds=round(time.monotonic() - started, 3))
+
+    def _do_inspect(self, *, blend: str, **wanted: Any) -> None:
+        self._refuse_second()
+        self._channel.send(type="inspected", **inspection.inspect(blend, **wanted))
+
+
+def run() -> int:
+    """Serve until told to quit. Returns the exit status."""
+    channel = Channel()
+    channel.send(
+        type="ready",
+        blender=compat.VERSION_TEXT,
+        engines=compat.engines(),
+        features=["denoiser"] if compat.has_denoiser() else [],
+        pid=os.getpid(),
+    )
+    channel.listen()
+    renderer = Renderer(channel)
+    while True:
+        try:
+            command = channel.receive()
+            if command.get("do") == "quit":
+                return 0
+            renderer.obey(command)
+        except Failure as failure:
+            channel.send(type="error", code=failure.code, message=failure.message)
+        except Exception as error:  # whatever Blender raises must reach the agent, and not end the process
+            traceback.print_exc()
+            channel.send(type="error", code="renderer", message=f"{type(error).__name__}: {error}")
+        sys.stderr.flush()

@@ -1,0 +1,183 @@
+"""Opens a .blend and makes it render raw results: what Cycles or EEVEE computed, before compositing and sequencing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from .. import compat
+from . import blend_file, paths
+from .channel import bad_scene
+
+# Cycles settings that may be animated although the data persists between frames. The others (the number of samples, for
+# one) keep the value of an earlier frame, so that a frame would depend on which one was rendered before it.
+_ANIMATABLE = frozenset({"cycles.seed", "cycles.film_exposure"})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where the render differs from what the .blend says; the fields of the command ``open``."""
+
+    scene: str | None = None
+    engine: str | None = None
+    view_layers: list[str] = field(default_factory=list)  # only these; empty for those that the scene renders
+    samples: int | None = None
+    percentage: int | None = None
+    threads: int | None = None  # 0 or None for as many as the machine has
+    mapped: dict[str, str] = field(default_factory=dict)  # path as stored -> where the file is
+
+
+@dataclass(frozen=True)
+class OpenScene:
+    """A scene that is ready to render."""
+
+    scene: Any  # bpy.types.Scene
+    stage: Any  # the empty scene in the window; see `_empty_stage`
+    passes: int  # times that the sample count starts again in a frame: once a view layer and view
+
+
+def open_blend(blend: str) -> None:
+    """Open the file with its scripts disabled. Raises Failure."""
+    path = Path(blend)
+    blend_file.check(path)
+    try:
+        bpy.ops.wm.open_mainfile(filepath=str(path), load_ui=False, use_scripts=False)
+    except RuntimeError as error:
+        raise bad_scene(
+            f"Blender {compat.VERSION_TEXT} cannot open {path}: it is damaged, incomplete, or from a newer Blender "
+            f"({' '.join(str(error).split())})"
+        ) from error
+    blend_file.check_version(path, (bpy.data.version[0], bpy.data.version[1]))
+
+
+def choose_scene(name: str | None) -> Any:
+    """The scene of that name, or the one that was active when the file was saved. Raises Failure."""
+    if not name:
+        return bpy.context.scene
+    if name not in bpy.data.scenes:
+        raise bad_scene(f"no scene {name!r}; the file has {_listed(bpy.data.scenes.keys())}")
+    return bpy.data.scenes[name]
+
+
+def choose_engine(scene: Any, name: str | None) -> str:
+    """The engine that renders: the wanted one, or the scene's own. Raises Failure."""
+    engine = compat.engine_name(name or scene.render.engine)
+    if engine not in compat.engines():
+        raise bad_scene(
+            f"no render engine {engine!r}; Blender {compat.VERSION_TEXT} here has {_listed(compat.engines())}"
+        )
+    return engine
+
+
+def choose_layers(scene: Any, names: list[str]) -> list[Any]:
+    """The view layers that render. Raises Failure."""
+    for name in names:
+        if name not in scene.view_layers:
+            raise bad_scene(
+                f"no view layer {name!r} in scene {scene.name!r}; it has {_listed(scene.view_layers.keys())}"
+            )
+    layers = [layer for layer in scene.view_layers if (layer.name in names if names else layer.use)]
+    if not layers:
+        raise bad_scene(f"no view layer of scene {scene.name!r} is switched on for rendering; switch one on")
+    return layers
+
+
+def has_camera(scene: Any) -> bool:
+    """Whether anything renders: the scene's camera, or one that a timeline marker switches to."""
+    return scene.camera is not None or any(marker.camera is not None for marker in scene.timeline_markers)
+
+
+def needs_denoiser(scene: Any, engine: str, layers: list[Any]) -> bool:
+    """Whether Cycles denoises; without a denoiser it would say nothing and leave the noise."""
+    if engine != "CYCLES" or not scene.cycles.use_denoising:
+        return False
+    return any(layer.cycles.use_denoising for layer in layers)
+
+
+def open_scene(blend: str, settings: Settings) -> OpenScene:
+    """Open the .blend and set it up. Raises Failure."""
+    open_blend(blend)
+    paths.remap(settings.mapped)
+    scene = choose_scene(settings.scene)
+    engine = choose_engine(scene, settings.engine)
+    layers = choose_layers(scene, settings.view_layers)
+    if not has_camera(scene):
+        raise bad_scene(f"scene {scene.name!r} has no camera; add one, or choose another scene")
+    scene.render.engine = engine
+    for layer in scene.view_layers:
+        layer.use = layer in layers
+    _choose_quality(scene, settings)
+    _raw_output(scene)
+    _no_style_scripts(layers)
+    scene.render.use_persistent_data = _may_persist(scene, engine, layers)
+    views = sum(view.use for view in scene.render.views) if scene.render.use_multiview else 1
+    return OpenScene(scene=scene, stage=_empty_stage(), passes=len(layers) * max(1, views))
+
+
+def _choose_quality(scene: Any, settings: Settings) -> None:
+    render = scene.render
+    if settings.samples is not None:
+        scene.eevee.taa_render_samples = settings.samples
+        if hasattr(scene, "cycles"):
+            scene.cycles.samples = settings.samples
+    if settings.percentage is not None:
+        render.resolution_percentage = settings.percentage
+    render.threads_mode = "FIXED" if settings.threads else "AUTO"
+    if settings.threads:
+        render.threads = settings.threads
+
+
+def _raw_output(scene: Any) -> None:
+    """Every view layer, pass and view in one lossless file; nothing drawn over it or computed from it."""
+    render = scene.render
+    render.use_compositing = False  # stops File Output nodes as well
+    render.use_sequencer = False
+    render.use_stamp = False
+    render.use_overwrite = True
+    render.use_placeholder = False
+    render.use_file_extension = False  # the name is used as given
+    image = render.image_settings
+    compat.set_multilayer(image)
+    image.color_mode = "RGBA"
+    image.color_depth = "32"
+    image.color_management = "FOLLOW_SCENE"  # or another linear colour space would be written
+    image.exr_codec = "ZIP"
+    image.use_preview = False
+    image.views_format = "MULTIVIEW"
+
+
+def _no_style_scripts(layers: list[Any]) -> None:
+    """Take Freestyle's style modules away: Blender 5.0 runs these Python scripts even where scripts are disabled."""
+    for layer in layers:
+        freestyle = layer.freestyle_settings
+        if freestyle.mode == "SCRIPT":
+            for module in list(freestyle.modules):
+                freestyle.modules.remove(module)
+
+
+def _may_persist(scene: Any, engine: str, layers: list[Any]) -> bool:
+    """Whether to keep the engine's data between frames: the point of a warm renderer, but not where it is wrong."""
+    if engine != "CYCLES":
+        return True
+    if scene.cycles.samples == 1 and len(layers) > 1:
+        return False  # corrupts the heap, in 4.5 and 5.0
+    animated = {path for path in compat.animated_paths(scene) if path.startswith("cycles.")}
+    return animated <= _ANIMATABLE
+
+
+def _empty_stage() -> Any:
+    """Put an empty scene in the window.
+
+    After each render Blender evaluates the scene in the window once more: twice the work for a heavy scene. It also
+    writes what is animated back into the settings, so that the next frame would begin from the last one's.
+    """
+    stage = bpy.data.scenes.new("Netrender")
+    bpy.context.window.scene = stage
+    return stage
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(repr(name) for name in names)

@@ -1,0 +1,7 @@
+"""``python -m coordinator`` is ``netrender``."""
+
+import sys
+
+from .cli import main
+
+sys.exit(main())

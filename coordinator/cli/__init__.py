@@ -1,0 +1,53 @@
+"""The command line: ``netrender COMMAND ...``. Blender's ``-c netrender`` takes the same arguments."""
+
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+from .. import errors
+from . import control, looking, rendering, services
+from .arguments import Parser, make_parser
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+
+def parser() -> Parser:
+    """All commands and their arguments."""
+    top, commands = make_parser()
+    for module in (rendering, services, looking, control):
+        module.add(commands)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code: 0 done, 1 finished with errors, 2 usage, 130 interrupted."""
+    try:
+        args = parser().parse_args(argv)
+        _set_up_logging(args.verbose, args.log_level)
+        code: int = args.run(args)
+        sys.stdout.flush()  # here, where a reader that has gone can still be told apart
+        return code
+    except errors.NetrenderError as error:
+        logging.getLogger(__name__).debug("%s", "".join(traceback.format_exception(error)))
+        print(f"netrender: error: {error.message}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("netrender: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read us (head, say) has enough. Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _set_up_logging(verbose: bool, level: int) -> None:
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else level,
+        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
+        stream=sys.stderr,
+        force=True,
+    )
+    for noisy in ("urllib3", "asyncio", "aiohttp.access"):
+        logging.getLogger(noisy).setLevel(logging.INFO if verbose else logging.WARNING)

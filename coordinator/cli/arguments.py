@@ -1,0 +1,131 @@
+"""Arguments that several commands share, and how they are checked."""
+
+import argparse
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from .. import __version__
+from ..config import COORDINATOR_VARIABLE, Address
+from ..errors import UsageError
+
+if TYPE_CHECKING:
+    from ..submission import Wishes
+
+Run = Callable[[argparse.Namespace], int]
+Commands = Any  # argparse's own class for this is private
+
+
+class Parser(argparse.ArgumentParser):
+    """One that raises our errors, so that a wrong argument reads like everything else that is wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; see '{self.prog} --help'")
+
+
+def make_parser() -> tuple[Parser, Commands]:
+    top = Parser(prog="netrender", description="Render with every computer in the room.", allow_abbrev=False)
+    top.add_argument("--version", action="version", version=f"netrender {__version__}")
+    return top, top.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
+
+
+def command(commands: Commands, name: str, run: Run, text: str, *, log_level: int = logging.WARNING) -> Parser:
+    """A command; ``text`` is its help."""
+    parser: Parser = commands.add_parser(
+        name, help=text[0].lower() + text[1:].rstrip("."), description=text, allow_abbrev=False
+    )
+    parser.add_argument("--verbose", action="store_true", help="log what happens, to stderr")
+    parser.set_defaults(run=run, log_level=log_level)
+    return parser
+
+
+def add_json(parser: Parser, what: str = "print JSON, for a program to read") -> None:
+    parser.add_argument("--json", action="store_true", help=what)
+
+
+def add_coordinator(parser: Parser) -> None:
+    parser.add_argument(
+        "--coordinator",
+        metavar="URL",
+        help=f"HOST:PORT, or the pairing line that the coordinator prints (default: ${COORDINATOR_VARIABLE}, else this "
+        "machine's)",
+    )
+
+
+def address(args: argparse.Namespace) -> Address:
+    """The coordinator that the user named."""
+    return Address.default() if args.coordinator is None else Address.parse(args.coordinator)
+
+
+def add_job(parser: Parser) -> None:
+    parser.add_argument("job", metavar="JOB", help="the job's id, or the beginning of it")
+
+
+def add_frames(parser: Parser, default: str) -> None:
+    parser.add_argument("--frames", metavar="RANGE", default="", help=f"such as 1-24,30,40-60x2 (default: {default})")
+
+
+def add_blender(parser: Parser) -> None:
+    parser.add_argument(
+        "--blender",
+        metavar="PATH",
+        help="a Blender, or a Python with the bpy package (default: the bpy package of this Python)",
+    )
+
+
+def add_wishes(parser: Parser) -> None:
+    """What is rendered of which .blend."""
+    parser.add_argument("blend", metavar="SCENE.blend", type=Path)
+    add_frames(parser, "the scene's own range")
+    add_blender(parser)
+    group = parser.add_argument_group("instead of what the .blend says")
+    group.add_argument("--scene", metavar="NAME")
+    group.add_argument("--view-layer", metavar="NAME", action="append", default=[], help="may be given several times")
+    group.add_argument("--engine", metavar="NAME", help="such as CYCLES")
+    group.add_argument("--samples", metavar="N", type=number(1, 2**24))
+    group.add_argument("--percentage", metavar="N", type=number(1, 1000), help="of the resolution")
+    group = parser.add_argument_group("the job")
+    group.add_argument("--name", default="", help="(default: the .blend's)")
+    group.add_argument("--chunk", metavar="N|auto", type=chunk, default=0, help="frames that a slave gets at once")
+    group.add_argument("--priority", metavar="N", type=number(1, 10), default=1)
+    group.add_argument("--allow-missing", action="store_true", help="render even if files are missing")
+
+
+def wishes(args: argparse.Namespace, again: int = 0) -> "Wishes":
+    from ..submission import Wishes, parse_frames
+
+    return Wishes(
+        frames=str(parse_frames(args.frames)) if args.frames else "",
+        scene=args.scene,
+        view_layers=tuple(dict.fromkeys(args.view_layer)),
+        engine=args.engine,
+        samples=args.samples,
+        percentage=args.percentage,
+        chunk=args.chunk,
+        priority=args.priority,
+        name=args.name,
+        again=again,
+        allow_missing=args.allow_missing,
+        blender=args.blender,
+    )
+
+
+def number(least: int, most: int) -> Callable[[str], int]:
+    """An argparse type: a whole number between these two."""
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"{value} is not between {least} and {most}")
+        return value
+
+    return parse
+
+
+def chunk(text: str) -> int:
+    """An argparse type: frames, 0 for automatic."""
+    return 0 if text == "auto" else number(1, 10_000)(text)

@@ -1,0 +1,135 @@
+"""``netrender coordinator`` and ``netrender slave``: programs that run until they are stopped."""
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..config import data_folder
+from ..constants import DEFAULT_HOST, DEFAULT_PORT, MAX_FRAMES_PER_JOB
+from .arguments import Commands, Parser, add_blender, add_coordinator, add_json, address, command, number
+
+if TYPE_CHECKING:
+    from ..server import Listening
+
+
+def add(commands: Commands) -> None:
+    text = "Keep jobs, files and results, and hand out work."
+    parser = command(commands, "coordinator", run_coordinator, text, log_level=logging.INFO)
+    parser.add_argument("--host", default=DEFAULT_HOST, help="the address to listen on (default: %(default)s)")
+    parser.add_argument(
+        "--port", type=number(0, 65535), default=DEFAULT_PORT, help="0 for any free one (default: %(default)s)"
+    )
+    parser.add_argument("--data", type=Path, metavar="DIR", help=f"(default: {data_folder('coordinator')})")
+    parser.add_argument(
+        "--max-frames",
+        type=number(1, 2**31),
+        default=MAX_FRAMES_PER_JOB,
+        metavar="N",
+        help="that one job may have (default: %(default)s)",
+    )
+    add_json(parser, "print where it listens as one line of JSON")
+    _add_exit_with_stdin(parser)
+
+    text = "Render for a coordinator: one slot, with one Blender that stays warm."
+    parser = command(commands, "slave", run_slave, text, log_level=logging.INFO)
+    add_coordinator(parser)
+    parser.add_argument("--name", help="(default: this machine's, and the number of the slot)")
+    parser.add_argument("--threads", type=number(0, 4096), default=0, metavar="N", help="that render (default: all)")
+    add_blender(parser)
+    parser.add_argument("--data", type=Path, metavar="DIR", help=f"(default: inside {data_folder('slave')})")
+    parser.add_argument("--trace", type=Path, metavar="FILE", help="write when what began and ended, as JSON lines")
+    _add_exit_with_stdin(parser)
+
+
+def _add_exit_with_stdin(parser: Parser) -> None:
+    # For whoever starts us as a child: when it dies, however it dies, our stdin ends.
+    parser.add_argument("--exit-with-stdin", action="store_true", help=argparse.SUPPRESS)
+
+
+def run_coordinator(args: argparse.Namespace) -> int:
+    from ..server import ServerOptions, serve
+
+    def on_ready(listening: "Listening") -> None:
+        if args.json:
+            line = {"url": listening.url, "pairing_line": listening.pairing_line, "pid": os.getpid()}
+            print(json.dumps(line), flush=True)
+            return
+        print(f"The coordinator listens at {listening.url}", flush=True)
+        if listening.pairing_line is not None:
+            print(f"Other machines need this line: {listening.pairing_line}", flush=True)
+
+    options = ServerOptions(
+        data=args.data or data_folder("coordinator"), host=args.host, port=args.port, max_frames=args.max_frames
+    )
+    return run_until_stopped(lambda: serve(options, on_ready), exit_with_stdin=args.exit_with_stdin)
+
+
+def run_slave(args: argparse.Namespace) -> int:
+    from ..slave import SlaveOptions, run
+
+    where = address(args)
+    options = SlaveOptions(
+        url=where.url,
+        token=where.token or None,
+        name=args.name,
+        threads=args.threads,
+        blender=args.blender,
+        data=args.data,
+        trace=args.trace,
+    )
+    return run_until_stopped(lambda: run(options), exit_with_stdin=args.exit_with_stdin)
+
+
+def run_until_stopped(main: Callable[[], Coroutine[None, None, None]], *, exit_with_stdin: bool) -> int:
+    """Run it until it ends, or until SIGTERM or the end of stdin (0), or SIGINT (130): all end it cleanly."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(_supervise(main, exit_with_stdin))
+
+
+async def _supervise(main: Callable[[], Coroutine[None, None, None]], exit_with_stdin: bool) -> int:
+    loop = asyncio.get_running_loop()
+    task = loop.create_task(main(), name="main")
+    code = 0
+
+    def stop(with_code: int) -> None:
+        nonlocal code
+        code = with_code
+        task.cancel()
+
+    try:
+        loop.add_signal_handler(signal.SIGTERM, stop, 0)
+        loop.add_signal_handler(signal.SIGINT, stop, 130)
+    except NotImplementedError:  # Windows: Ctrl-C cancels what runs, and is a KeyboardInterrupt afterwards
+        pass
+    if exit_with_stdin:
+        threading.Thread(target=_await_stdin, args=(loop, stop), name="stdin", daemon=True).start()
+    try:
+        await task
+    except asyncio.CancelledError:
+        if not task.cancelled():
+            raise
+    return code
+
+
+def _await_stdin(loop: asyncio.AbstractEventLoop, stop: Callable[[int], None]) -> None:
+    # Not sys.stdin: a thread inside its buffer would stop the interpreter from ending.
+    while os.read(0, 1024):
+        pass
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(stop, 0)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory

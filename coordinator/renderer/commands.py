@@ -1,0 +1,36 @@
+"""How a renderer is started."""
+
+import importlib.util
+import shutil
+import sys
+from pathlib import Path
+
+from ..errors import BlenderNotFoundError
+
+REMEDY = 'install one with: pip install "netrender[blender]", or name a Blender with --blender PATH'
+
+
+def script() -> Path:
+    """The renderer's file: beside this package in a checkout or installation, or above it inside the extension."""
+    root = Path(__file__).resolve().parents[2]
+    inside_extension = root / "renderer" / "__main__.py"
+    return inside_extension if inside_extension.is_file() else root / "blender_addon" / "renderer" / "__main__.py"
+
+
+def command(blender: str | None) -> list[str]:
+    """The command line that starts a renderer.
+
+    ``blender`` is a Blender's executable, or a Python (named ``python...``) that can import bpy; None is this Python.
+    Raises BlenderNotFoundError if there is no such thing.
+    """
+    if blender is None:
+        if importlib.util.find_spec("bpy") is None:
+            raise BlenderNotFoundError(f"no Blender: {sys.executable} has no module bpy; {REMEDY}")
+        return [sys.executable, str(script())]
+    program = shutil.which(Path(blender).expanduser())
+    if program is None:
+        why = "is not an executable program" if Path(blender).exists() else "does not exist"
+        raise BlenderNotFoundError(f"no Blender: {blender!r} {why}; {REMEDY}")
+    if Path(program).name.lower().startswith("python"):
+        return [program, str(script())]
+    return [program, "-b", "--disable-autoexec", "-P", str(script())]

@@ -1,0 +1,40 @@
+"""What a renderer answers. The commands and answers: docs/protocol.md, "Agent and renderer"."""
+
+from attrs import frozen
+
+
+@frozen(kw_only=True)
+class Ready:
+    """What the renderer is, once it can take commands."""
+
+    blender: str  # "4.5.15"
+    engines: tuple[str, ...]
+    features: tuple[str, ...]
+    pid: int
+
+
+@frozen(kw_only=True)
+class ExternalFile:
+    """A file that a .blend refers to."""
+
+    kind: str  # "image", "library", ...
+    name: str  # of the datablock
+    stored: str  # the path as the .blend has it
+    path: str  # absolute
+
+
+@frozen(kw_only=True)
+class Inspection:
+    """What a client must know of a .blend before it sends it."""
+
+    blender: str  # "4.5": the version that saved it
+    scene: str  # the scene that will be rendered
+    scenes: tuple[str, ...]
+    engine: str  # that will render it
+    engines: tuple[str, ...]  # that this Blender has
+    view_layers: tuple[str, ...]
+    camera: bool
+    frames: tuple[int, ...]  # first, last, step
+    features: tuple[str, ...]  # that a slave must have
+    files: tuple[ExternalFile, ...]
+    missing: tuple[ExternalFile, ...]

@@ -1,0 +1,274 @@
+"""The agent: takes leases, renders their frames one after the other, and answers for each of them.
+
+The renderer never waits for the network: between the end of a frame and the command for the next one, nothing is
+awaited. Hashing, moving, sending and fetching are other tasks.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import shutil
+import socket
+from collections import deque
+from collections.abc import Coroutine, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..constants import PROTOCOL_VERSION, STOP_GRACE
+from ..errors import NetrenderError
+from ..protocol import messages
+from ..renderer import Ready
+from .api import Api
+from .cache import Cache, Tree
+from .connection import Connection
+from .identity import Slot
+from .leases import Lease
+from .logs import FrameLog
+from .outbox import Outbox, Result
+from .reports import Reports
+from .trace import Trace
+from .trees import Trees
+from .warm import WarmRenderer
+
+logger = logging.getLogger(__name__)
+
+
+class Agent:
+    """One render slot, from its start to its stop."""
+
+    def __init__(self, slot: Slot, command: Sequence[str], threads: int, api: Api, trace: Trace) -> None:
+        self._slot = slot
+        self._threads = threads
+        self._api = api
+        self._trace = trace
+        self._group = asyncio.TaskGroup()
+        self._renderer = WarmRenderer(
+            command,
+            temp=slot.folder / "temp",
+            threads=threads,
+            trace=trace,
+            on_log=self._on_log,
+            on_progress=self._on_progress,
+        )
+        self._trees = Trees(Cache(slot.folder / "cache", api, trace), self._spawn)
+        self._outbox = Outbox(slot.folder / "outbox", api, trace, self._on_delivered)
+        self._connection = Connection(api, hello=self._hello, on_welcome=self._on_welcome, on_message=self._on_message)
+        self._reports = Reports(api, self._connection, self._spawn)
+        self._ready: Ready | None = None
+        self._leases: dict[int, Lease] = {}
+        self._orphans: set[int] = set()  # leases of an earlier run that can only be delivered in part
+        self._queue: deque[Lease] = deque()
+        self._arrived = asyncio.Event()  # something is in _queue
+        self._serving: tuple[Lease, asyncio.Task[None]] | None = None
+        self._rendering: tuple[Lease, int] | None = None
+        self._log: FrameLog | None = None  # of the frame that renders, or for which the .blend is opened
+        self._keeping: set[asyncio.Task[None]] = set()  # rendered files on their way into the outbox
+
+    async def run(self) -> None:
+        """Render until cancelled. Raises what the renderer does not start for, and what the coordinator refuses."""
+        try:
+            self._ready = await self._renderer.start()
+            self._take_up(await asyncio.to_thread(self._outbox.load))
+            async with self._group:
+                connection = self._spawn(self._connection.run(), "connection")
+                self._spawn(self._outbox.run(), "outbox")
+                try:
+                    await self._serve_all()
+                finally:
+                    await self._wind_down(connection)
+                    self._connection.close()
+        finally:
+            await self._renderer.stop()
+
+    def _take_up(self, left: list[Result]) -> None:
+        """Results of an earlier run are delivered first; frames of their leases that it had not rendered are lost."""
+        self._orphans = {result.lease for result in left} - {result.lease for result in left if result.last}
+        if left:
+            logger.info("%d results of an earlier run are still to be delivered", len(left))
+
+    # --- what the renderer says ---
+
+    def _on_log(self, line: str) -> None:
+        if self._log is not None:
+            self._log.write(line)
+        else:
+            logger.debug("renderer: %s", line)
+
+    def _on_progress(self, frame: int, sample: int, samples: int) -> None:
+        if self._rendering is not None and self._rendering[1] == frame:
+            lease = self._rendering[0].number
+            self._connection.send(messages.Progress(lease=lease, frame=frame, sample=sample, samples=samples))
+
+    # --- what the coordinator says ---
+
+    def _hello(self) -> messages.Hello:
+        assert self._ready is not None
+        holding = {lease.number for lease in self._leases.values() if lease.left} | self._outbox.leases()
+        return messages.Hello(
+            protocol=PROTOCOL_VERSION,
+            slave=self._slot.id,
+            name=self._slot.name,
+            host=socket.gethostname(),
+            blender=self._ready.blender,
+            threads=self._threads or os.cpu_count() or 1,
+            features=self._ready.features,
+            holding=tuple(sorted(holding)),
+        )
+
+    def _on_welcome(self) -> None:
+        """Say again what a coordinator that was away may have missed."""
+        self._reports.again(list(self._leases.values()))
+        if self._rendering is not None:
+            lease, frame = self._rendering
+            self._connection.send(messages.Started(lease=lease.number, frame=frame))
+
+    def _on_message(self, message: messages.Work | messages.Cancel) -> None:
+        if isinstance(message, messages.Cancel):
+            self._cancel(message.lease, message.reason)
+        elif message.lease not in self._leases:
+            logger.info("lease %d: job %s, %d frames", message.lease, message.job, len(message.frames))
+            lease = self._leases[message.lease] = Lease.of(message, self._forget)
+            self._trees.begin(lease.job)  # its files come in while the frames before it render
+            self._queue.append(lease)
+            self._arrived.set()
+
+    def _cancel(self, number: int, reason: str) -> None:
+        self._outbox.discard(number)
+        self._orphans.discard(number)
+        lease = self._leases.pop(number, None)
+        if lease is None:
+            return
+        logger.info("lease %d of job %s is revoked: %s", number, lease.job, reason)
+        lease.cancel()
+        if lease in self._queue:
+            self._queue.remove(lease)
+        if self._serving is not None and self._serving[0] is lease:
+            self._serving[1].cancel()
+        self._forget_trees()
+
+    # --- rendering ---
+
+    async def _serve_all(self) -> None:
+        while True:
+            while not self._queue:
+                self._arrived.clear()
+                await self._arrived.wait()
+            lease = self._queue.popleft()
+            task = self._spawn(self._serve(lease), f"lease {lease.number}")
+            self._serving = lease, task
+            await asyncio.wait({task})
+            self._serving = None
+            if lease.cancelled:
+                self._remove_work(lease)
+
+    async def _serve(self, lease: Lease) -> None:
+        """Render the frames of a lease. Cancelled when the lease is."""
+        self._renderer.expect(lease.job)
+        try:
+            tree = await self._trees.get(lease.job)
+        except NetrenderError as error:
+            self._reports.fail_rest(lease, error.message)
+            return
+        self._work(lease).mkdir(exist_ok=True)
+        while lease.todo:
+            self._log = self._reports.log(lease, lease.todo[0])
+            try:
+                await self._serve_next(lease, tree, self._log)
+            finally:
+                self._log.close()
+                self._log = None
+
+    async def _serve_next(self, lease: Lease, tree: Tree, log: FrameLog) -> None:
+        try:
+            await self._renderer.open(tree)
+        except NetrenderError as error:
+            self._reports.fail_rest(lease, error.message, log)
+            return
+        frame = lease.todo.popleft()
+        last = not lease.todo
+        output = self._work(lease) / f"{frame}.exr"
+        self._rendering = lease, frame
+        self._connection.send(messages.Started(lease=lease.number, frame=frame))
+        try:
+            with self._trace.span("render", lease.job, frame):
+                seconds = await self._renderer.render(frame, output)
+        except NetrenderError as error:
+            self._reports.fail(lease, frame, error.message, log)
+            return
+        finally:
+            self._rendering = None
+        result = self._outbox.add(
+            output, job=lease.job, frame=frame, lease=lease.number, seconds=seconds, last=last, after=log.sent
+        )
+        task = self._spawn(self._keep(lease, frame, result), f"keep frame {frame}")
+        self._keeping.add(task)
+        task.add_done_callback(self._keeping.discard)
+
+    async def _keep(self, lease: Lease, frame: int, adding: Coroutine[Any, Any, None]) -> None:
+        """Bring a rendered file into the outbox, while the next frame renders."""
+        try:
+            await adding
+        except NetrenderError as error:
+            self._reports.fail(lease, frame, error.message)
+            return
+        logger.info("job %s frame %d is rendered", lease.job, frame)
+        if lease.cancelled:
+            self._outbox.discard(lease.number)
+        lease.settle(frame)
+
+    # --- the end of a lease ---
+
+    def _on_delivered(self, result: Result, failure: str | None) -> None:
+        """A result has left the outbox; with a failure if its frame was rendered in vain."""
+        if failure is not None:
+            logger.warning("%s: %s", result, failure)
+            if lease := self._leases.get(result.lease):
+                lease.failures[result.frame] = failure
+            self._connection.send(messages.Failed(lease=result.lease, frame=result.frame, message=failure))
+        self._forget(result.lease)
+
+    def _forget(self, number: int) -> None:
+        """Drop a lease of which nothing is left to be rendered or delivered."""
+        if number in self._outbox.leases():
+            return
+        if number in self._orphans:
+            # The frames that are missing went with the process that had them. Only a hello without their lease
+            # makes the coordinator give them to somebody.
+            self._orphans.discard(number)
+            self._connection.again()
+        if number in self._leases and not self._leases[number].left:
+            self._remove_work(self._leases.pop(number))
+            self._forget_trees()
+
+    def _work(self, lease: Lease) -> Path:
+        """Where its frames are rendered to, before they are results."""
+        return self._slot.folder / "work" / str(lease.number)
+
+    def _remove_work(self, lease: Lease) -> None:
+        shutil.rmtree(self._work(lease), ignore_errors=True)
+
+    def _forget_trees(self) -> None:
+        jobs = {lease.job for lease in self._leases.values()}
+        self._trees.keep_only(jobs | {self._renderer.job} if self._renderer.job else jobs)
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, Any], name: str) -> "asyncio.Task[Any]":
+        """A task that is kept and watched: if it dies, the slave ends loudly."""
+        return self._group.create_task(coroutine, name=name)
+
+    async def _wind_down(self, connection: "asyncio.Task[None]") -> None:
+        """End the renderer, keep what is rendered, deliver it if that goes quickly, and say goodbye."""
+        if self._serving is not None:
+            self._serving[1].cancel()
+        await self._renderer.stop()
+        if self._keeping:
+            await asyncio.wait(self._keeping)
+        if self._api.online.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STOP_GRACE):
+                    await self._outbox.delivered()
+            self._connection.send(messages.Goodbye(reason="it was stopped"))
+            self._connection.close()
+            await asyncio.wait({connection}, timeout=STOP_GRACE)
+        if left := len(self._outbox.leases()):
+            logger.info("results of %d leases are not delivered; they stay in the outbox for the next start", left)

@@ -1,0 +1,36 @@
+"""The leases that the slave has, and when one of them is over. Pure."""
+
+from collections import deque
+from collections.abc import Callable
+
+from attrs import Factory, define, field
+
+from ..protocol.messages import Work
+
+
+@define(kw_only=True, eq=False)
+class Lease:
+    """The frames of one chunk, on their way from ``todo`` to the outbox."""
+
+    number: int
+    job: str
+    todo: deque[int]  # not begun, in the order to render them
+    left: set[int] = field(default=Factory(lambda self: set(self.todo), takes_self=True))
+    """Neither in the outbox nor reported as failed."""
+    failures: dict[int, str] = field(factory=dict)  # reported; told again to a coordinator that was away
+    cancelled: bool = False
+    on_settled: Callable[[int], None] = lambda number: None  # a frame is not the renderer's business any more
+
+    @classmethod
+    def of(cls, work: Work, on_settled: Callable[[int], None]) -> "Lease":
+        return cls(number=work.lease, job=work.job, todo=deque(work.frames), on_settled=on_settled)
+
+    def settle(self, frame: int) -> None:
+        """The frame is in the outbox, or reported as failed."""
+        self.left.discard(frame)
+        self.on_settled(self.number)
+
+    def cancel(self) -> None:
+        self.cancelled = True
+        self.todo.clear()
+        self.left.clear()

@@ -1,0 +1,177 @@
+"""Results on their way to the coordinator: on disk until it has them, so that a restart of either side loses none."""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from attrs import define, frozen
+
+from .. import errors
+from ..constants import BLOB_TRIES, UPLOADS
+from ..protocol import codec
+from .api import Api
+from .trace import Trace
+
+logger = logging.getLogger(__name__)
+
+
+@frozen(kw_only=True)
+class Result:
+    """What is known of a rendered frame; the JSON file beside it."""
+
+    job: str
+    frame: int
+    lease: int
+    seconds: float  # render time
+    sha256: str
+    size: int  # bytes
+    last: bool  # of its lease's frames: nothing of the lease is left to render
+
+    def __str__(self) -> str:
+        return f"result of job {self.job} frame {self.frame}"
+
+
+@define(kw_only=True, eq=False)
+class _Entry:
+    result: Result
+    path: Path
+    after: asyncio.Event | None  # the result ends the frame's place in its lease, so its log goes first
+    dropped: bool = False
+
+
+class Outbox:
+    """Delivers results, a few at once, for as long as it takes.
+
+    ``on_settled`` is told each result that has left the outbox, with the reason if it could not be delivered and its
+    frame must be reported as failed.
+    """
+
+    def __init__(self, folder: Path, api: Api, trace: Trace, on_settled: Callable[[Result, str | None], None]) -> None:
+        self._folder = folder
+        self._api = api
+        self._trace = trace
+        self._on_settled = on_settled
+        self._entries: set[_Entry] = set()
+        self._queue: asyncio.Queue[_Entry] = asyncio.Queue()
+
+    def load(self) -> list[Result]:
+        """Take up what an earlier run has left."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for path in sorted(self._folder.glob("*.json")):
+            try:
+                result: Result = codec.loads(path.read_bytes(), Result)
+            except (errors.BadRequestError, OSError) as error:
+                logger.warning("outbox: %s is not readable (%s); dropped", path.name, error)
+                continue
+            if path.with_suffix(".exr").is_file():
+                self._enqueue(result, path.with_suffix(".exr"), None)
+        kept = {entry.path for entry in self._entries} | {_about(entry.path) for entry in self._entries}
+        for path in self._folder.iterdir():
+            if path not in kept:  # the process ended between two steps of add or of removal
+                path.unlink()
+        return [entry.result for entry in self._entries]
+
+    def leases(self) -> set[int]:
+        """Leases that have results here."""
+        return {entry.result.lease for entry in self._entries if not entry.dropped}
+
+    async def add(
+        self, rendered: Path, *, job: str, frame: int, lease: int, seconds: float, last: bool, after: asyncio.Event
+    ) -> None:
+        """Move a rendered file here; it is sent once ``after`` is set. Raises StorageError."""
+
+        def keep() -> tuple[Result, Path]:
+            sha256, size = _digest(rendered)
+            result = Result(job=job, frame=frame, lease=lease, seconds=seconds, sha256=sha256, size=size, last=last)
+            path = self._folder / f"{lease}_{frame}.exr"
+            rendered.replace(path)
+            partial = path.with_suffix(".partial")
+            partial.write_text(codec.dumps(result), encoding="utf-8")
+            partial.replace(_about(path))
+            return result, path
+
+        try:
+            result, path = await asyncio.to_thread(keep)
+        except OSError as error:
+            raise errors.StorageError(f"frame {frame} was rendered, but not kept: {error}; free some space") from error
+        self._enqueue(result, path, after)
+
+    def discard(self, lease: int) -> None:
+        """Drop the results of a lease that was revoked."""
+        for entry in self._entries:
+            if entry.result.lease == lease:
+                entry.dropped = True
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for number in range(UPLOADS):
+                group.create_task(self._work(), name=f"upload {number}")
+
+    async def delivered(self) -> None:
+        """Wait until nothing is left."""
+        await self._queue.join()
+
+    def _enqueue(self, result: Result, path: Path, after: asyncio.Event | None) -> None:
+        entry = _Entry(result=result, path=path, after=after)
+        self._entries.add(entry)
+        self._queue.put_nowait(entry)
+
+    async def _work(self) -> None:
+        while True:
+            entry = await self._queue.get()
+            if entry.after is not None:
+                await entry.after.wait()
+            failure = await self._deliver(entry)
+            for path in (_about(entry.path), entry.path):
+                path.unlink(missing_ok=True)
+            self._entries.discard(entry)
+            self._on_settled(entry.result, failure)
+            self._queue.task_done()
+
+    async def _deliver(self, entry: _Entry) -> str | None:
+        """Send one result; returns why its frame has failed if it cannot be delivered."""
+        what = str(entry.result)
+        for _ in range(BLOB_TRIES):
+            try:
+                await self._api.retry(what, lambda: self._put(entry))
+                return None
+            except (errors.ConflictError, errors.NotFoundError) as error:
+                logger.info("%s is dropped: %s", what, error.message)
+                return None
+            except errors.BlobMismatchError:
+                try:
+                    sha256, _ = await asyncio.to_thread(_digest, entry.path)
+                except OSError as error:
+                    return f"the result was lost on the slave's disk: {error}"
+                if sha256 != entry.result.sha256:
+                    return "the result was damaged on the slave's disk"
+                logger.warning("%s was damaged on its way; it is sent again", what)
+            except errors.NetrenderError as error:
+                return f"the coordinator does not take the result: {error.message}"
+            except OSError as error:
+                return f"the result was lost on the slave's disk: {error}"
+        return f"the result was damaged on its way {BLOB_TRIES} times"
+
+    async def _put(self, entry: _Entry) -> None:
+        if entry.dropped:
+            return
+        result = entry.result
+        headers = {
+            "Netrender-Lease": str(result.lease),
+            "Netrender-Seconds": repr(result.seconds),
+            "Netrender-SHA256": result.sha256,
+            "Content-Type": "image/x-exr",
+        }
+        with self._trace.span("upload", result.job, result.frame):
+            await self._api.put_result(result.job, result.frame, entry.path, headers)
+
+
+def _about(path: Path) -> Path:
+    return path.with_suffix(".json")
+
+
+def _digest(path: Path) -> tuple[str, int]:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest(), file.tell()

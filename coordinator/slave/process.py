@@ -1,0 +1,50 @@
+"""A slave from start to stop: its folder, its connection, its agent."""
+
+import asyncio
+import contextlib
+import logging
+import shutil
+from pathlib import Path
+
+from .. import renderer
+from ..errors import NetrenderError, StorageError
+from .agent import Agent
+from .api import Api
+from .groups import raise_first
+from .identity import claim
+from .options import SlaveOptions
+from .trace import Trace
+
+logger = logging.getLogger(__name__)
+
+
+async def run(options: SlaveOptions) -> None:
+    """Be a slave until this task is cancelled.
+
+    Raises BlenderNotFoundError or RendererError (the first renderer does not start), ConflictError (another slave
+    uses the data folder), StorageError, and what the coordinator refuses it with.
+    """
+    command = await asyncio.to_thread(renderer.command, options.blender)
+    async with contextlib.AsyncExitStack() as stack:
+        slot = await asyncio.to_thread(claim, options.data, options.name)
+        stack.callback(slot.release)
+        await asyncio.to_thread(_clean, slot.folder)
+        trace = Trace(options.trace)
+        stack.callback(trace.close)
+        api = Api(options.url, slot.id, options.token)
+        stack.push_async_callback(api.close)
+        logger.info("slave %s starts, its data is in %s", slot.name, slot.folder)
+        try:
+            await Agent(slot, command, options.threads, api, trace).run()
+        except* NetrenderError as group:
+            raise_first(group)
+
+
+def _clean(folder: Path) -> None:
+    """Remove what a run that was killed has left: half-rendered frames, and Blender's temporary files."""
+    try:
+        for name in ("work", "temp"):
+            shutil.rmtree(folder / name, ignore_errors=True)
+            (folder / name).mkdir()
+    except OSError as error:
+        raise StorageError(f"the slave's folder cannot be used: {error}; name another with --data") from error

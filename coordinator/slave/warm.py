@@ -1,0 +1,131 @@
+"""The slave's renderer, kept warm: started before it is needed, opened once a job, replaced when it is gone."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..renderer import OnLog, OnProgress, Ready, Renderer
+from .cache import Tree
+from .trace import Trace
+
+logger = logging.getLogger(__name__)
+
+
+class WarmRenderer:
+    """One renderer at a time, of which the agent need not know whether it is the first or a new one.
+
+    Every job gets a fresh one: Blender does not give back the memory of the scene before.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        temp: Path,
+        threads: int,
+        trace: Trace,
+        on_log: OnLog,
+        on_progress: OnProgress,
+    ) -> None:
+        self._command = command
+        self._temp = temp
+        self._threads = threads
+        self._trace = trace
+        self._on_log = on_log
+        self._on_progress = on_progress
+        self._current: asyncio.Task[Renderer] | None = None
+        self.job: str | None = None  # whose .blend it was told to open
+        self._opened = False
+        self._ending: set[asyncio.Task[None]] = set()  # kept, lest they are collected
+        self._stopping = False
+
+    async def start(self) -> Ready:
+        """Start the first one. Raises BlenderNotFoundError or RendererError."""
+        return (await asyncio.shield(self._replace())).ready
+
+    def expect(self, job: str) -> None:
+        """This job's .blend is opened next: have a fresh renderer ready for it."""
+        fits = self.job is None or (self.job == job and self._opened)  # one that failed to open has had its scene
+        if not (fits and self._usable()):
+            self._replace()
+
+    async def open(self, tree: Tree) -> None:
+        """Open the job's .blend; done at once if it is open. Raises BadSceneError or RendererError."""
+        self.expect(tree.job)
+        if self._opened:
+            return
+        assert self._current is not None
+        renderer = await asyncio.shield(self._current)
+        self.job = tree.job
+        settings = tree.manifest.render
+        with self._trace.span("open", tree.job):
+            await self._or_replace(
+                renderer, renderer.open(tree.blend, settings, threads=self._threads, mapped=tree.mapped)
+            )
+        self._opened = True
+
+    async def render(self, frame: int, output: Path) -> float:
+        """Render a frame of what is open; returns the seconds it took. Raises RendererError.
+
+        Cancelling it kills the renderer; the next one starts at once.
+        """
+        assert self._current is not None
+        renderer = self._current.result()
+        return await self._or_replace(renderer, renderer.render(frame, output))
+
+    async def stop(self) -> None:
+        self._stopping = True
+        if self._current is not None:
+            if self._current.done() and not self._current.cancelled() and self._current.exception() is None:
+                await self._current.result().stop()
+            else:
+                self._current.cancel()
+                await asyncio.wait({self._current})
+        if self._ending:
+            await asyncio.wait(self._ending)
+
+    def _usable(self) -> bool:
+        """It is starting, or ready and alive."""
+        if self._current is None or self._current.cancelled():
+            return False
+        if not self._current.done():
+            return True
+        return self._current.exception() is None and self._current.result().alive
+
+    async def _or_replace(self, renderer: Renderer, command: Coroutine[Any, Any, float]) -> float:
+        """Whatever the command's end: there is a renderer afterwards, or one starts."""
+        try:
+            return await command
+        finally:
+            if not renderer.alive and not self._stopping:
+                self._replace()
+
+    def _replace(self) -> "asyncio.Task[Renderer]":
+        old = self._current
+        self.job, self._opened = None, False
+        before: asyncio.Task[None] | None = None
+        if old is not None and old.done() and not old.cancelled() and old.exception() is None:
+            old.result().kill()
+            before = asyncio.create_task(old.result().ended(), name="renderer ending")
+            self._ending.add(before)
+            before.add_done_callback(self._ending.discard)
+        self._current = asyncio.create_task(self._start(before), name="renderer starting")
+        self._current.add_done_callback(_note)
+        return self._current
+
+    async def _start(self, before: "asyncio.Task[None] | None") -> Renderer:
+        renderer = await Renderer.start(
+            self._command, temp=self._temp, on_log=self._on_log, on_progress=self._on_progress
+        )
+        if before is not None:
+            await asyncio.wait({before})  # the memory of the one before is free when a scene is opened
+        logger.info("the renderer is ready: Blender %s, process %d", renderer.ready.blender, renderer.pid)
+        return renderer
+
+
+def _note(start: "asyncio.Task[Renderer]") -> None:
+    """A start that fails is tried again when there is work, which then gets the error; here it is only told."""
+    if not start.cancelled() and (error := start.exception()) is not None:
+        logger.error("the renderer did not start: %s", error)

@@ -1,0 +1,116 @@
+"""A renderer that fails as it is told to. It speaks the pipe protocol and renders a line of text.
+
+Run as a program by ``blenders.fake_blender``; what follows its own options (``-b -P ...``) is ignored.
+"""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    parser.add_argument("--version", default="4.5.1")
+    parser.add_argument("--never-ready", action="store_true")
+    parser.add_argument("--stubborn", action="store_true", help="survives quit, the end of its input, and SIGTERM")
+    parser.add_argument("--alive", type=Path, help="a file that is locked for as long as this process lives")
+    parser.add_argument("--refuse", action="store_true", help="every open is a bad scene")
+    parser.add_argument("--fail-at", type=int)
+    parser.add_argument("--crash-at", type=int)
+    parser.add_argument("--crashed", type=Path, help="crash only if this file is not there, and make it")
+    parser.add_argument("--hang-at", type=int)
+    parser.add_argument("--garbage-at", type=int)
+    parser.add_argument("--lines", type=int, default=1, help="log lines a frame")
+    return parser.parse_known_args()[0]
+
+
+def say(**message: Any) -> None:
+    sys.stdout.write(f"netrender:{json.dumps(message)}\n")
+    sys.stdout.flush()
+
+
+def for_ever() -> None:
+    while True:
+        time.sleep(3600)
+
+
+class Fake:
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        self.blend = ""
+
+    def open(self, *, blend: str, **_: Any) -> None:
+        if self.options.refuse:
+            say(type="error", code="bad-scene", message="there is no scene 'Scene'")
+            return
+        self.blend = Path(blend).read_text()
+        print(f"opened by {os.getpid()}", file=sys.stderr, flush=True)
+        say(type="opened", seconds=0.1)
+
+    def render(self, *, frame: int, output: str) -> None:
+        options = self.options
+        for number in range(options.lines):
+            print(f"frame {frame} line {number}", file=sys.stderr, flush=True)
+        if frame == options.fail_at:
+            say(type="error", code="renderer", message="out of memory")
+            return
+        if frame == options.crash_at and not (options.crashed and options.crashed.exists()):
+            if options.crashed:
+                options.crashed.touch()
+            print("about to crash", file=sys.stderr, flush=True)
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if frame == options.garbage_at:
+            sys.stdout.write("netrender:{not json\n")
+            sys.stdout.flush()
+        say(type="progress", frame=frame, sample=1, samples=4)
+        if frame == options.hang_at:
+            for_ever()
+        partial = Path(output + ".part")
+        partial.write_text(f"frame {frame} of {self.blend}")
+        partial.replace(output)
+        say(type="rendered", frame=frame, seconds=0.5)
+
+
+def end_with_input(commands: "list[str]", news: threading.Semaphore, stubborn: bool) -> None:
+    for line in sys.stdin:
+        commands.append(line)
+        news.release()
+    if not stubborn:
+        os._exit(0)
+
+
+def main() -> None:
+    options = parse()
+    if options.alive:
+        import fcntl
+
+        lock = options.alive.open("w")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    if options.stubborn:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    print("A banner, as Blender prints it", flush=True)
+    if options.never_ready:
+        for_ever()
+    say(type="ready", blender=options.version, engines=["CYCLES"], features=["denoiser"], pid=os.getpid())
+    commands: list[str] = []
+    news = threading.Semaphore(0)
+    threading.Thread(target=end_with_input, args=(commands, news, options.stubborn), daemon=True).start()
+    fake = Fake(options)
+    while True:
+        news.acquire()
+        command = json.loads(commands.pop(0))
+        do = command.pop("do")
+        if do == "quit" and not options.stubborn:
+            os._exit(0)
+        if do != "quit":
+            getattr(fake, do)(**command)
+
+
+if __name__ == "__main__":
+    main()
