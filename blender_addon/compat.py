@@ -46,8 +46,6 @@ def set_multilayer(settings: Any) -> None:
     if VERSION >= (5, 0, 0):
         settings.media_type = "MULTI_LAYER_IMAGE"  # or the file format below is not among the choices
     settings.file_format = "OPEN_EXR_MULTILAYER"
-    if VERSION >= (5, 0, 0):
-        settings.use_exr_interleave = False
 
 
 def literal_path(path: str) -> str:

@@ -35,5 +35,5 @@ WATCH_PATIENCE = 600.0  # seconds that a waiting client lets the coordinator be 
 
 UPLOADS = 2  # results that a slave sends at once: one travels while the other is committed
 BLOB_TRIES = 3  # downloads of a blob whose bytes are wrong, until its frames fail
-REQUEST_SILENCE = 60.0  # seconds without a byte until a slave gives up a request and repeats it
+REQUEST_SILENCE = 30.0  # seconds without a byte until a slave gives up a request and repeats it
 LOG_DELAY = 0.25  # seconds for which a slave collects log lines before it sends them

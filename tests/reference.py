@@ -14,7 +14,7 @@ from pathlib import Path
 def render(blend: Path, output: Path, frames: str = "", *, blender: str | None = None, **overrides: int | str) -> Path:
     """Render locally, in a process of its own: ``blender``, or this Python. Returns the folder of 0001.exr ..."""
     start = [blender, "-b", "--disable-autoexec", "-P", __file__, "--"] if blender else [sys.executable, __file__]
-    words = [word for name, value in overrides.items() for word in (f"--{name}", str(value))]
+    words = [word for name, value in overrides.items() for word in (f"--{name.replace('_', '-')}", str(value))]
     if frames:
         words += ["--frames", frames]
     done = subprocess.run([*start, str(blend), str(output), *words], capture_output=True, text=True)

@@ -258,7 +258,7 @@ def main() -> None:
 
     SCENES[asked.scene](asked)
     exec(asked.then, {"bpy": bpy, "scene": bpy.context.scene})
-    bpy.ops.wm.save_as_mainfile(filepath=str(asked.blend.resolve()))
+    bpy.ops.wm.save_as_mainfile(filepath=str(asked.blend.resolve()), relative_remap=False)
 
 
 if __name__ == "__main__":

@@ -1,18 +1,16 @@
-"""A slave without Blender, on a thread: it delivers bytes that the test chooses, when the test allows it."""
+"""A slave without a renderer on a thread of its own, for tests of the synchronous client."""
 
 import asyncio
-import hashlib
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
-from uuid import uuid4
+from contextlib import contextmanager, suppress
 
-import aiohttp
+from aiohttp import WSMsgType
 from attrs import define, field
 
-from coordinator.constants import PROTOCOL_VERSION
 from coordinator.protocol import codec, messages
+
+from .slaves import FakeSlave
 
 
 def rendered(frame: int) -> bytes:
@@ -22,12 +20,11 @@ def rendered(frame: int) -> bytes:
 
 @define
 class ScriptedSlave:
-    """Renders a frame whenever ``go`` has a permit."""
+    """Renders one frame for every permit that the test gives."""
 
     url: str
     name: str = "scripted"
     render: Callable[[int], bytes | None] = rendered  # None: the frame fails
-    id: str = field(factory=lambda: uuid4().hex)
     connected: threading.Event = field(factory=threading.Event)
     _permits: asyncio.Semaphore = field(factory=lambda: asyncio.Semaphore(0))
     _loop: asyncio.AbstractEventLoop = field(factory=asyncio.new_event_loop)
@@ -37,45 +34,29 @@ class ScriptedSlave:
             self._loop.call_soon_threadsafe(self._permits.release)
 
     async def serve(self) -> None:
-        async with aiohttp.ClientSession(self.url) as http, http.ws_connect("/api/slave") as socket:
-            hello = messages.Hello(
-                protocol=PROTOCOL_VERSION, slave=self.id, name=self.name, host="here", blender="4.5.0", threads=1
-            )
-            await socket.send_str(codec.dumps(hello, messages.FromSlave))
-            async for message in socket:
+        async with FakeSlave(self.url, self.name) as slave:
+            self.connected.set()
+            while (message := await slave.socket.receive()).type is WSMsgType.TEXT:
                 said = codec.loads(message.data, messages.ToSlave, union=True)
-                if isinstance(said, messages.Welcome):
-                    self.connected.set()
-                elif isinstance(said, messages.Work):
-                    for frame in said.frames:
-                        await self._frame(http, socket, said, frame)
+                for frame in said.frames if isinstance(said, messages.Work) else ():
+                    await self._permits.acquire()
+                    await self._frame(slave, said, frame)
 
-    async def _frame(
-        self, http: aiohttp.ClientSession, socket: aiohttp.ClientWebSocketResponse, work: messages.Work, frame: int
-    ) -> None:
-        async def say(message: Any) -> None:
-            await socket.send_str(codec.dumps(message, messages.FromSlave))
-
-        await self._permits.acquire()
-        await say(messages.Started(lease=work.lease, frame=frame))
-        mine = {"Netrender-Lease": str(work.lease), "Netrender-Slave": self.id}
-        path = f"/api/jobs/{work.job}/frames/{frame}"
-        async with http.post(f"{path}/log", data=f"log of {frame}\n".encode(), headers=mine) as answer:
-            assert answer.status == 204, await answer.text()
+    async def _frame(self, slave: FakeSlave, work: messages.Work, frame: int) -> None:
+        await slave.started(work, frame)
+        await slave.post_log(work, frame, f"log of {frame}\n")
         result = self.render(frame)
         if result is None:
-            await say(messages.Failed(lease=work.lease, frame=frame, message="it was told to fail"))
-            return
-        headers = {**mine, "Netrender-Seconds": "0.5", "Netrender-SHA256": hashlib.sha256(result).hexdigest()}
-        async with http.put(f"{path}/result", data=result, headers=headers) as answer:
-            assert answer.status == 204, await answer.text()
+            await slave.failed(work, frame, "it was told to fail")
+        else:
+            await slave.put_result(work, frame, result)
 
     def run(self) -> None:
         try:
-            self._loop.run_until_complete(self.serve())
-        except asyncio.CancelledError:
-            pass
+            with suppress(asyncio.CancelledError):
+                self._loop.run_until_complete(self.serve())
         finally:
+            self.connected.set()
             self._loop.close()
 
     def stop(self) -> None:
@@ -83,13 +64,15 @@ class ScriptedSlave:
             for task in asyncio.all_tasks(self._loop):
                 task.cancel()
 
-        if not self._loop.is_closed():
+        with suppress(RuntimeError):  # its loop has ended with the connection
             self._loop.call_soon_threadsafe(cancel)
 
 
 @contextmanager
-def scripted_slave(url: str, name: str = "scripted", permits: int = 0, **options: Any) -> Iterator[ScriptedSlave]:
-    slave = ScriptedSlave(url, name, **options)
+def scripted_slave(
+    url: str, name: str = "scripted", permits: int = 0, render: Callable[[int], bytes | None] = rendered
+) -> Iterator[ScriptedSlave]:
+    slave = ScriptedSlave(url, name, render)
     thread = threading.Thread(target=slave.run, name=name)
     thread.start()
     slave.connected.wait()

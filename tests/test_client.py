@@ -6,7 +6,7 @@ import io
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,15 +14,16 @@ import pytest
 from aiohttp import web
 
 from coordinator import errors
-from coordinator.client import Client, downloads
+from coordinator.client import Client, downloads, events
 from coordinator.config import Address
 from coordinator.constants import PROTOCOL_VERSION, TRANSFER_ATTEMPTS, TRANSFER_BLOCK
 from coordinator.protocol.messages import FrameDone, JobChanged
 from coordinator.protocol.states import FrameState, JobState
 
 from .coordinators import RunningCoordinator
-from .manifests import manifest, queue_job, sha256
+from .queued import queue_job
 from .scripted_slave import rendered, scripted_slave
+from .submissions import manifest, sha256
 
 
 @pytest.fixture
@@ -31,22 +32,28 @@ def client(coordinator: RunningCoordinator) -> Iterator[Client]:
         yield client
 
 
+def render(coordinator: RunningCoordinator, client: Client, job: str) -> FrameDone:
+    """Let a slave render the only frame of the job."""
+    with closing(client.events(job)) as stream, scripted_slave(coordinator.url, permits=1):
+        return next(event for event in stream if isinstance(event, FrameDone))
+
+
 # --- a real coordinator ---
 
 
 def test_a_job_waits_for_its_files_and_is_queued_when_they_are_there(client: Client, tmp_path: Path) -> None:
     data = b"a scene" * 100_000
     (tmp_path / "scene.blend").write_bytes(data)
-    accepted = client.announce(manifest(data))
+    accepted = client.announce(manifest(files={"scene.blend": data}))
     assert (accepted.new, accepted.state, accepted.missing) == (True, JobState.WAITING, (sha256(data),))
     sent: list[int] = []
     client.upload(tmp_path / "scene.blend", sha256(data), sent.append)
     assert sent[-1] == len(data)
     assert sent == sorted(sent)
     assert client.job(accepted.id).state is JobState.QUEUED
-    again = client.announce(manifest(data))
+    again = client.announce(manifest(files={"scene.blend": data}))
     assert (again.new, again.missing, again.id) == (False, (), accepted.id)
-    assert client.manifest(accepted.id) == manifest(data)
+    assert client.manifest(accepted.id) == manifest(files={"scene.blend": data})
     assert [info.id for info in client.jobs()] == [accepted.id]
 
 
@@ -100,10 +107,7 @@ def test_a_result_arrives_whole_with_its_log(coordinator: RunningCoordinator, cl
     target = tmp_path / "0007.exr"
     assert client.result(job, 7, target) is None
     assert not target.exists()
-    events = client.events(job)
-    with scripted_slave(coordinator.url, permits=1):
-        done = next(event for event in events if isinstance(event, FrameDone))
-    events.close()
+    done = render(coordinator, client, job)
     assert done.sha256 == sha256(rendered(7))
     assert client.result(job, 7, target) == done.sha256
     assert target.read_bytes() == rendered(7)
@@ -118,11 +122,12 @@ def test_a_result_arrives_whole_with_its_log(coordinator: RunningCoordinator, cl
 
 def test_a_frame_that_was_given_up_is_an_error(coordinator: RunningCoordinator, client: Client, tmp_path: Path) -> None:
     job = queue_job(client, tmp_path, frames="7")
-    events = client.events(job)
-    with scripted_slave(coordinator.url, permits=99, render=lambda frame: None):
-        ended = (e for e in events if isinstance(e, JobChanged) and e.job.state is JobState.FINISHED)
+    with (
+        closing(client.events(job)) as stream,
+        scripted_slave(coordinator.url, permits=99, render=lambda frame: None),
+    ):
+        ended = (e for e in stream if isinstance(e, JobChanged) and e.job.state is JobState.FINISHED)
         assert next(ended).job.counts.error == 1
-    events.close()
     with pytest.raises(errors.FrameFailedError, match="frame 7 failed"):
         client.result(job, 7, tmp_path / "0007.exr")
 
@@ -131,8 +136,8 @@ def test_an_unwritable_folder_is_named_and_nothing_is_left(
     coordinator: RunningCoordinator, client: Client, tmp_path: Path
 ) -> None:
     job = queue_job(client, tmp_path, frames="1")
-    with scripted_slave(coordinator.url, permits=1), pytest.raises(errors.StorageError, match="nowhere"):
-        next(event for event in client.events(job) if isinstance(event, FrameDone))
+    render(coordinator, client, job)
+    with pytest.raises(errors.StorageError, match="nowhere"):
         client.result(job, 1, tmp_path / "nowhere" / "0001.exr")
     (tmp_path / "file").write_text("")
     with pytest.raises(errors.StorageError, match="--output"):
@@ -146,26 +151,29 @@ def test_a_full_disk_leaves_nothing_half_written(
         def write(self, data: Any) -> int:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    def open_full(path: Path, mode: str) -> IO[bytes]:
+    real_open = Path.open
+
+    def open_full(path: Path, *args: Any, **options: Any) -> IO[Any]:
+        if path.suffix != ".part":  # the coordinator runs in this process too
+            file: IO[Any] = real_open(path, *args, **options)
+            return file
         path.touch()
         return Full()
 
     job = queue_job(client, tmp_path, frames="1")
     (tmp_path / "out").mkdir()
-    with scripted_slave(coordinator.url, permits=1):
-        next(event for event in client.events(job) if isinstance(event, FrameDone))
-        monkeypatch.setattr(Path, "open", open_full)
-        with pytest.raises(errors.StorageError, match="no space left in .*out"):
-            client.result(job, 1, tmp_path / "out" / "0001.exr")
-        monkeypatch.undo()
+    render(coordinator, client, job)
+    monkeypatch.setattr(Path, "open", open_full)
+    with pytest.raises(errors.StorageError, match=r"no space left in .*out"):
+        client.result(job, 1, tmp_path / "out" / "0001.exr")
+    monkeypatch.undo()
     assert not list((tmp_path / "out").iterdir())
 
 
 def test_the_first_event_is_the_job(client: Client, tmp_path: Path) -> None:
     job = queue_job(client, tmp_path)
-    events = client.events(job)
-    first = next(events)
-    events.close()
+    with closing(client.events(job)) as stream:
+        first = next(stream)
     assert isinstance(first, JobChanged)
     assert first.job.id == job
 
@@ -215,9 +223,12 @@ def server(**handlers: Handler) -> Iterator[Address]:
 
 
 def test_another_protocol_version_names_both() -> None:
-    with server(version=version(PROTOCOL_VERSION + 1)) as address, Client(address) as client:
-        with pytest.raises(errors.VersionMismatchError) as caught:
-            client.jobs()
+    with (
+        server(version=version(PROTOCOL_VERSION + 1)) as address,
+        Client(address) as client,
+        pytest.raises(errors.VersionMismatchError) as caught,
+    ):
+        client.jobs()
     assert f"protocol {PROTOCOL_VERSION + 1} (Netrender 9.9)" in caught.value.message
     assert f"speaks {PROTOCOL_VERSION}:" in caught.value.message
 
@@ -226,17 +237,20 @@ def test_something_else_at_the_address() -> None:
     async def web_page(request: web.Request) -> web.StreamResponse:
         return web.Response(text="<h1>Welcome</h1>")
 
-    with server(version=web_page) as address, Client(address) as client:
-        with pytest.raises(errors.UnreachableError, match="no Netrender coordinator"):
-            client.jobs()
+    with (
+        server(version=web_page) as address,
+        Client(address) as client,
+        pytest.raises(errors.UnreachableError, match="no Netrender coordinator"),
+    ):
+        client.jobs()
 
 
 def test_nobody_at_the_address() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # not listening
-        with Client(Address.parse(f"127.0.0.1:{taken.getsockname()[1]}")) as client:
-            with pytest.raises(errors.UnreachableError, match="start one with 'netrender coordinator'"):
-                client.jobs()
+        address = Address.parse(f"127.0.0.1:{taken.getsockname()[1]}")
+        with Client(address) as client, pytest.raises(errors.UnreachableError, match="'netrender coordinator'"):
+            client.jobs()
 
 
 def test_the_key_is_sent_and_proxies_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -257,9 +271,12 @@ def test_an_answer_that_is_wrong_names_the_field() -> None:
     async def jobs(request: web.Request) -> web.StreamResponse:
         return web.json_response([{"id": 3}])
 
-    with server(GET=jobs) as address, Client(address) as client:
-        with pytest.raises(errors.NetrenderError, match="sent an answer that is wrong"):
-            client.jobs()
+    with (
+        server(GET=jobs) as address,
+        Client(address) as client,
+        pytest.raises(errors.NetrenderError, match="sent an answer that is wrong"),
+    ):
+        client.jobs()
 
 
 class Flaky:
@@ -316,9 +333,12 @@ def test_an_upload_that_never_moves_ends(tmp_path: Path, monkeypatch: pytest.Mon
         request.transport.abort()
         return web.Response()
 
-    with server(HEAD=Flaky(0, 0).head, PUT=put) as address, Client(address) as client:
-        with pytest.raises(errors.UnreachableError, match="was cut"):
-            client.upload(tmp_path / "big", sha256(bytes(TRANSFER_BLOCK + 1)))
+    with (
+        server(HEAD=Flaky(0, 0).head, PUT=put) as address,
+        Client(address) as client,
+        pytest.raises(errors.UnreachableError, match="was cut"),
+    ):
+        client.upload(tmp_path / "big", sha256(bytes(TRANSFER_BLOCK + 1)))
     assert tries == ["0"] * TRANSFER_ATTEMPTS
 
 
@@ -351,9 +371,12 @@ def test_a_result_that_arrives_wrong_or_cut_is_asked_for_again(tmp_path: Path) -
 
 def test_a_result_that_is_always_wrong_is_not_kept(tmp_path: Path) -> None:
     get, left = results(*[b"wrong"] * 9, promised=sha256(b"right"))
-    with server(GET=get) as address, Client(address) as client:
-        with pytest.raises(errors.BlobMismatchError, match="frame 1 of job"):
-            client.result("0" * 16, 1, tmp_path / "0001.exr")
+    with (
+        server(GET=get) as address,
+        Client(address) as client,
+        pytest.raises(errors.BlobMismatchError, match="frame 1 of job"),
+    ):
+        client.result("0" * 16, 1, tmp_path / "0001.exr")
     assert len(left) == 9 - TRANSFER_ATTEMPTS
     assert not list(tmp_path.iterdir())
 
@@ -372,28 +395,22 @@ def test_each_event_is_handed_on_when_it_arrives_and_comments_are_ticks() -> Non
         return response
 
     with server(GET=get) as address, Client(address) as client:
-        events = client.events("x")
-        assert next(events) is None
-        assert getattr(next(events), "frame") == 1  # noqa: B009
+        stream = client.events("x")
+        assert next(stream) is None
+        assert getattr(next(stream), "frame") == 1  # noqa: B009
         had_first.set()
-        assert getattr(next(events), "reason") == "ä"  # noqa: B009
+        assert getattr(next(stream), "reason") == "ä"  # noqa: B009
         with pytest.raises(errors.UnreachableError):
-            next(events)
+            next(stream)
 
 
 def test_a_stream_that_falls_silent_means_that_the_coordinator_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    from coordinator.client import events as module
-
-    forever = threading.Event()
-
     async def get(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
-        await asyncio.to_thread(forever.wait)
+        await asyncio.Event().wait()
         return response
 
-    monkeypatch.setattr(module, "SILENCE", 0.2)
-    with server(GET=get) as address, Client(address) as client:
-        with pytest.raises(errors.UnreachableError):
-            next(client.events())
-        forever.set()
+    monkeypatch.setattr(events, "SILENCE", 0.2)
+    with server(GET=get) as address, Client(address) as client, pytest.raises(errors.UnreachableError):
+        next(client.events())

@@ -82,7 +82,7 @@ async def test_a_crash_is_told_with_its_signal_and_the_last_lines(start: Started
     fake = await start.fake("--crash-at", "2")
     await fake.open(start.blend, SETTINGS)
     await fake.render(1, tmp_path / "1.exr")
-    with pytest.raises(RendererError, match="(?s)killed by SIGSEGV.*frame 2 line 0\nabout to crash"):
+    with pytest.raises(RendererError, match=r"(?s)killed by SIGSEGV.*frame 2 line 0\nabout to crash"):
         await fake.render(2, tmp_path / "2.exr")
     assert not fake.alive
     with pytest.raises(RendererError, match="killed by SIGSEGV"):

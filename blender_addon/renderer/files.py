@@ -6,6 +6,7 @@ sound, text or file of an unused image is not reported: no pixel depends on it.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -56,13 +57,13 @@ def collect(frames: tuple[int, int]) -> list[Found]:
         *_caches(),
     ]
     found += _others({file.stored for file in found} | _sequencer_paths())
-    unique = {file.path: file for file in reversed(found)}
+    unique = {(file.path, file.stored): file for file in reversed(found)}  # each spelling: each may have to be mapped
     return sorted(unique.values(), key=lambda file: file.path)
 
 
 def _absolute(stored: str, library: Any) -> str:
     # Not resolved: a symbolic link counts as the file that the .blend names.
-    return bpy.path.native_pathsep(bpy.path.abspath(stored, library=library))
+    return os.path.normpath(bpy.path.native_pathsep(bpy.path.abspath(stored, library=library)))
 
 
 def _is_used(datablock: Any) -> bool:
@@ -206,4 +207,5 @@ def _others(known: set[str]) -> Iterator[Found]:
     for stored, path in zip(stored_paths, absolute_paths, strict=True):
         if stored and stored not in known and stored != BUILTIN and not Path(path).is_dir():
             owner = owners.get(stored)
-            yield Found("file", owner.name if owner else Path(path).name, stored, path, stored not in texts)
+            name = owner.name if owner else Path(path).name
+            yield Found("file", name, stored, os.path.normpath(path), stored not in texts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from pathlib import Path
@@ -70,7 +71,9 @@ def render_frame(opened: OpenScene, frame: int, output: str, channel: Channel) -
         exr_file.check(part)
         part.replace(target)
     except RuntimeError as error:
-        raise renderer_error(f"frame {frame}: {' '.join(str(error).split())}") from error
+        text = " ".join(str(error).split())
+        hint = f"; is the disk full, or {target.parent} not writable?" if "cannot save" in text else ""
+        raise renderer_error(f"frame {frame}: {text}{hint}") from error
     except FileNotFoundError as error:
         raise renderer_error(f"frame {frame}: Blender wrote no result to {part}; see its log") from error
     except OSError as error:
@@ -81,4 +84,5 @@ def render_frame(opened: OpenScene, frame: int, output: str, channel: Channel) -
         ) from error
     finally:
         bpy.app.handlers.render_stats.remove(progress)
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)

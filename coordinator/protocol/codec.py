@@ -52,7 +52,14 @@ def _strict_tuple(tuple_type: Any) -> Any:
     def structure(value: Any, _: Any) -> Any:
         if not isinstance(value, list):
             raise TypeError(f"expected an array, got {json.dumps(value)[:60]}")
-        return tuple(_converter.structure(v, item) for v in value)
+        return tuple(one(v, index) for index, v in enumerate(value))
+
+    def one(value: Any, index: int) -> Any:
+        try:
+            return _converter.structure(value, item)
+        except Exception as error:  # told with its place, as cattrs does it for its own collections
+            error.add_note(f"@ index {index}")
+            raise cattrs.IterableValidationError("", [error], tuple_type) from None
 
     return structure
 
@@ -90,6 +97,10 @@ def _tagged(union: Any) -> cattrs.Converter:
     return converter
 
 
+def _first_cause(error: BaseException) -> BaseException:
+    return _first_cause(error.exceptions[0]) if isinstance(error, cattrs.BaseValidationError) else error
+
+
 def _explain(error: BaseException, path: str) -> str:
     """The first cause inside cattrs' tree of errors, with the field it happened in: ``files[3].size: expected int``."""
     if isinstance(error, cattrs.ForbiddenExtraKeysError):
@@ -119,7 +130,9 @@ def structure(data: Any, cls: Any, *, union: bool = False) -> Any:
     try:
         return converter.structure(data, cls)
     except (cattrs.BaseValidationError, KeyError, TypeError, ValueError) as error:
-        raise BadRequestError(_explain(error, "")) from error
+        kind = type(_first_cause(error))
+        wrong = kind if issubclass(kind, NetrenderError) else BadRequestError
+        raise wrong(_explain(error, "")) from error
 
 
 def loads(text: str | bytes, cls: Any, *, union: bool = False) -> Any:

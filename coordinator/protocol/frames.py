@@ -64,13 +64,16 @@ class FrameRange(Sequence[int]):
         Raises BadFramesError for text that is empty, malformed or reversed.
         """
         spans = []
+        shown = text if len(text) <= 80 else f"{text[:77]}..."
         for part in filter(None, re.split(r"[,\s]+", text.strip())):
             match = _SPAN.fullmatch(part)
             if match is None:
-                raise BadFramesError(f"frames {text!r}: {part!r} is not a frame or a range such as 1-24 or 1-24x2")
+                raise BadFramesError(
+                    f"frames {shown!r}: {part[:40]!r} is not a frame or a range such as 1-24 or 1-24x2"
+                )
             first = int(match["first"])
             last = first if match["last"] is None else int(match["last"])
-            spans.append(_checked(first, last, int(match["step"] or 1), text))
+            spans.append(_checked(first, last, int(match["step"] or 1), shown))
         if not spans:
             raise BadFramesError("frames: the range is empty; write for example 1-24,30")
         spans.sort()

@@ -68,9 +68,12 @@ class Manifest:
         seen: dict[str, str] = {}
         for file in self.files:
             # Two names that differ only in case are one file on Windows and macOS.
-            other = seen.setdefault(file.path.casefold(), file.path)
-            if other is not file.path:
-                raise BadRequestError(f"files: {other!r} and {file.path!r} are the same on some operating systems")
+            folded = file.path.casefold()
+            if folded in seen:
+                raise BadRequestError(
+                    f"files: {seen[folded]!r} and {file.path!r} are the same on some operating systems"
+                )
+            seen[folded] = file.path
         if self.blend not in (file.path for file in self.files):
             raise BadRequestError(f"blend: {self.blend!r} is not among the files")
         if not re.fullmatch(r"[0-9]{1,4}\.[0-9]{1,4}", self.blender):

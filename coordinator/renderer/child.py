@@ -109,6 +109,8 @@ class Child:
 
     async def stop(self) -> None:
         """Ask it to end; terminate and then kill it if it does not."""
+        if self._watcher.done():
+            return
         self._broken = self._broken or "it was told to end"
         assert self.process.stdin is not None
         with contextlib.suppress(ConnectionError, RuntimeError):  # it ended by itself
@@ -184,6 +186,8 @@ class Child:
                 return
 
     def _take(self, text: bytes) -> None:
+        if self._broken:  # nothing that it says can be relied on
+            return
         try:
             reply = json.loads(text)
             if reply["type"] == "progress":

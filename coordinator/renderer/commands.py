@@ -27,7 +27,7 @@ def command(blender: str | None) -> list[str]:
         if importlib.util.find_spec("bpy") is None:
             raise BlenderNotFoundError(f"no Blender: {sys.executable} has no module bpy; {REMEDY}")
         return [sys.executable, str(script())]
-    program = shutil.which(Path(blender).expanduser())
+    program = shutil.which(str(Path(blender).expanduser()))
     if program is None:
         why = "is not an executable program" if Path(blender).exists() else "does not exist"
         raise BlenderNotFoundError(f"no Blender: {blender!r} {why}; {REMEDY}")

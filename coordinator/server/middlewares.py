@@ -35,6 +35,8 @@ async def errors(request: web.Request, handler: typedefs.Handler) -> web.StreamR
         if error.status < 400:
             raise
         return error_response(BadRequestError(error.text or error.reason), error.status)
+    except web.RequestPayloadError as error:
+        return error_response(BadRequestError(f"body: it is encoded wrongly: {error}"))
     except ConnectionError as error:  # mostly nobody is there to read this
         log.info("%s %s from %s broke off: %s", request.method, request.path, request.remote, error)
         return error_response(BadRequestError(f"the request broke off: {error}"), 408)

@@ -7,8 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from aiohttp import ClientPayloadError, web
-from aiohttp.http import HttpProcessingError
+from aiohttp import web
 
 from ..constants import REQUEST_SILENCE, TRANSFER_BLOCK
 from ..errors import BadRequestError
@@ -80,16 +79,13 @@ def _integer(text: str, what: str) -> int:
 async def blocks(request: web.Request) -> AsyncIterator[bytes]:
     """The body as it arrives.
 
-    Raises ConnectionError if it breaks off or stands still (a machine that sleeps must not hold a blob for ever),
-    BadRequestError if it is encoded wrongly.
+    Raises ConnectionError if it breaks off or stands still: a machine that sleeps must not hold a blob for ever.
     """
     try:
         while block := await asyncio.wait_for(request.content.readany(), REQUEST_SILENCE):
             yield block
     except TimeoutError:
         raise ConnectionAbortedError(f"no byte came for {REQUEST_SILENCE:.0f} s") from None
-    except (ClientPayloadError, HttpProcessingError) as error:
-        raise BadRequestError(f"body: {error}") from error
 
 
 class StoredFile(web.FileResponse):

@@ -18,6 +18,13 @@ from .backoff import Backoff
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
+_BY_STATUS: dict[int, type[errors.NetrenderError]] = {
+    401: errors.UnauthorizedError,
+    404: errors.NotFoundError,
+    409: errors.ConflictError,
+    410: errors.NotFoundError,
+}
+
 
 class Api:
     """Requests to one coordinator.
@@ -97,5 +104,4 @@ async def _error(response: aiohttp.ClientResponse) -> errors.NetrenderError:
         return errors.UnreachableError(message)
     if code in errors.BY_CODE:
         return errors.from_code(code, message)
-    by_status = {401: errors.UnauthorizedError, 404: errors.NotFoundError, 409: errors.ConflictError}
-    return by_status.get(response.status, errors.BadRequestError)(message)
+    return _BY_STATUS.get(response.status, errors.BadRequestError)(message)

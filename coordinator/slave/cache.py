@@ -16,7 +16,7 @@ from ..constants import BLOB_TRIES, TRANSFER_BLOCK, TRANSFERS
 from ..protocol.jobs import File, Manifest
 from ..protocol.paths import check_tree_path
 from .api import Api
-from .groups import raise_first
+from .groups import unwrapped
 from .trace import Trace
 
 logger = logging.getLogger(__name__)
@@ -63,12 +63,10 @@ class Cache:
             manifest = await self._api.retry(f"manifest of job {job}", lambda: self._api.manifest(job))
             folder = self._jobs / job
             if not await asyncio.to_thread(_is_laid_out, folder, manifest):
-                try:
+                with unwrapped():
                     async with asyncio.TaskGroup() as group:
                         for sha256, size in manifest.blobs.items():
                             group.create_task(self.fetch(sha256, size), name=f"fetch {sha256[:8]}")
-                except* errors.NetrenderError as failures:
-                    raise_first(failures)
                 try:
                     await asyncio.to_thread(self._lay_out, folder, manifest)
                 except OSError as error:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import aiohttp
 
 from .. import errors
-from ..constants import MAX_JSON_BODY, PING_INTERVAL
+from ..constants import MAX_JSON_BODY, PING_INTERVAL, SLAVE_SILENCE
 from ..protocol import codec, messages
 from .api import Api
 from .backoff import Backoff
@@ -62,6 +62,8 @@ class Connection:
                 why = "it was closed"
             except (errors.UnreachableError, errors.BadRequestError) as error:
                 why = error.message
+            except (aiohttp.ClientError, ConnectionError) as error:  # it broke while we said hello
+                why = str(error)
             except _Refusal as refusal:
                 raise refusal.error from None
             if self._closing:
@@ -123,9 +125,10 @@ class Connection:
 
     async def _connect(self) -> aiohttp.ClientWebSocketResponse:
         try:
-            return await self._api.session.ws_connect(
-                self._api.url + "/api/slave", heartbeat=PING_INTERVAL, max_msg_size=MAX_JSON_BODY
-            )
+            async with asyncio.timeout(SLAVE_SILENCE):
+                return await self._api.session.ws_connect(
+                    self._api.url + "/api/slave", heartbeat=PING_INTERVAL, max_msg_size=MAX_JSON_BODY
+                )
         except aiohttp.WSServerHandshakeError as error:
             if error.status == 401:
                 raise errors.UnauthorizedError(

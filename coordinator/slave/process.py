@@ -7,10 +7,10 @@ import shutil
 from pathlib import Path
 
 from .. import renderer
-from ..errors import NetrenderError, StorageError
+from ..errors import StorageError
 from .agent import Agent
 from .api import Api
-from .groups import raise_first
+from .groups import unwrapped
 from .identity import claim
 from .options import SlaveOptions
 from .trace import Trace
@@ -34,10 +34,8 @@ async def run(options: SlaveOptions) -> None:
         api = Api(options.url, slot.id, options.token)
         stack.push_async_callback(api.close)
         logger.info("slave %s starts, its data is in %s", slot.name, slot.folder)
-        try:
+        with unwrapped():
             await Agent(slot, command, options.threads, api, trace).run()
-        except* NetrenderError as group:
-            raise_first(group)
 
 
 def _clean(folder: Path) -> None:

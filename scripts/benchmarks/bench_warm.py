@@ -19,7 +19,7 @@ FRAMES = 40
 
 def local_started(blend: Path, output: Path) -> float:
     """Seconds of the local render alone, Blender being loaded before: it says when it begins."""
-    command = [*REFERENCE, str(blend), str(output), "--frames", f"1-{FRAMES}", "--wait-for-line"]
+    command = [*REFERENCE, str(blend), str(output), "--frames", f"1-{FRAMES}", "--persistent", "--wait-for-line"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdin is not None and process.stdout is not None
         while process.stdout.readline().strip() != b"loaded":
@@ -45,7 +45,7 @@ def main() -> None:
         local_warm = local_started(blend, folder / "local-started")
         with process_farm(folder / "farm", ["slave-1"], threads=0) as farm:
             ours_warm = submitted(farm.url, blend, folder / "ours-started")
-        local = timed([*REFERENCE, str(blend), str(folder / "local"), "--frames", f"1-{FRAMES}"])
+        local = timed([*REFERENCE, str(blend), str(folder / "local"), "--frames", f"1-{FRAMES}", "--persistent"])
         ours = timed([*NETRENDER, "render", str(blend), "--output", str(folder / "ours")])
         separate = per_frame(blend, folder / "separate")
         rows = [

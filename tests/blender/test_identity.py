@@ -68,8 +68,7 @@ def test_settings_of_the_job_replace_those_of_the_scene(
     renderer: RendererProcess, scene_file: SceneFile, tmp_path: Path
 ) -> None:
     blend = scene_file("identity")
-    overrides = {"percentage": 50, "samples": 2, "view-layer": "Second"}
-    reference.render(blend, tmp_path / "local", "4", **overrides)
+    reference.render(blend, tmp_path / "local", "4", percentage=50, samples=2, view_layer="Second")
     opened = renderer.open(blend, percentage=50, samples=2, view_layers=["Second"])
     assert opened["type"] == "opened"
     renderer.render(4, tmp_path / "0004.exr")

@@ -1,0 +1,266 @@
+"""The whole slave against a stand-in coordinator, with a renderer that fails on command."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from coordinator.errors import BlenderNotFoundError, ConflictError
+from coordinator.protocol import messages
+from coordinator.slave import run
+
+from .conftest import StartSlave
+from .standin import PATIENCE, StandIn, error
+
+
+def started(lease: int, frame: int) -> messages.Started:
+    return messages.Started(lease=lease, frame=frame)
+
+
+async def test_renders_a_chunk_in_its_order_and_delivers_it(standin: StandIn, slave: StartSlave) -> None:
+    slave()
+    job = standin.job("1-5")
+    await standin.give(7, job, 3, 1, 2)
+    await standin.has_results(job, 1, 2, 3)
+    begun = [said for said in standin.said if isinstance(said, messages.Started)]
+    assert begun == [started(7, 3), started(7, 1), started(7, 2)]
+    assert messages.Progress(lease=7, frame=3, sample=1, samples=4) in standin.said
+    assert standin.results[job.id, 2] == b"frame 2 of scene of film"
+    assert standin.leases[job.id, 2] == 7
+    assert standin.logs[job.id, 2] == "frame 2 line 0\n"
+    hello = standin.hellos[0]
+    assert (hello.name, hello.blender, hello.features, hello.holding) == ("anna", "4.5.1", ("denoiser",), ())
+
+
+async def test_the_renderer_does_not_wait_for_the_network(standin: StandIn, slave: StartSlave) -> None:
+    """The answer to frame n's upload is held back until frame n + 1 renders: a slave that waits for it hangs."""
+
+    async def hold(frame: int) -> None:
+        if frame < 4:
+            await standin.has(started(1, frame + 1))
+
+    standin.on_put = hold
+    slave()
+    job = standin.job("1-4")
+    await standin.give(1, job, 1, 2, 3, 4)
+    await standin.has_results(job, 1, 2, 3, 4)
+
+
+async def test_the_next_chunks_files_come_while_this_one_renders(standin: StandIn, slave: StartSlave) -> None:
+    slave("--hang-at", "1")
+    first, second = standin.job("1", "first"), standin.job("1-2", "second", files={"tree": b"bark"})
+    await standin.give(1, first, 1)
+    await standin.has(started(1, 1))
+    await standin.give(2, second, 2)
+    await standin.until(lambda: {f"GET blob {blob}" for blob in second.blobs} <= set(standin.requests))
+    assert standin.results == {}
+    await standin.send(messages.Cancel(lease=1, reason="enough"))
+    await standin.has_results(second, 2)
+
+
+async def test_a_chunk_of_the_same_job_does_not_open_it_again(standin: StandIn, slave: StartSlave) -> None:
+    slave()
+    job, other = standin.job("1-4"), standin.job("1", "other")
+    await standin.give(1, job, 1, 2)
+    await standin.give(2, job, 3, 4)
+    await standin.give(3, other, 1)
+    await standin.has_results(job, 1, 2, 3, 4)
+    await standin.has_results(other, 1)
+    opened = {key: log for key, log in standin.logs.items() if "opened by" in log}
+    assert opened.keys() == {(job.id, 1), (other.id, 1)}
+    first, second = opened.values()
+    assert first.splitlines()[0] != second.splitlines()[0], "another job gets a fresh renderer"
+
+
+async def test_a_crash_fails_its_frame_and_the_rest_is_rendered(standin: StandIn, slave: StartSlave) -> None:
+    slave("--crash-at", "2")
+    job = standin.job("1-3")
+    await standin.give(1, job, 1, 2, 3)
+    await standin.has_results(job, 1, 3)
+    await standin.until(lambda: bool(standin.failures))
+    (failed,) = standin.failures
+    assert failed.frame == 2
+    assert "killed by SIGSEGV" in failed.message
+    assert "about to crash\n" in standin.logs[job.id, 2]
+    assert "opened by" in standin.logs[job.id, 3]
+
+
+async def test_the_log_arrives_before_the_failure(standin: StandIn, slave: StartSlave) -> None:
+    slave("--fail-at", "1", "--lines", "500")
+    await standin.give(1, standin.job("1"), 1)
+    await standin.until(lambda: bool(standin.failures))
+    (log,) = standin.logs.values()
+    assert log.splitlines()[-2:] == ["frame 1 line 499", "out of memory"]
+
+
+async def test_partial_logs_arrive_while_a_frame_renders(standin: StandIn, slave: StartSlave) -> None:
+    slave("--hang-at", "1")
+    job = standin.job("1")
+    await standin.give(1, job, 1)
+    await standin.until(lambda: "frame 1 line 0" in standin.logs.get((job.id, 1), ""))
+    assert standin.results == {}
+
+
+async def test_garbage_fails_the_frame_and_the_slave_goes_on(standin: StandIn, slave: StartSlave) -> None:
+    slave("--garbage-at", "1")
+    job = standin.job("1-2")
+    await standin.give(1, job, 1, 2)
+    await standin.has_results(job, 2)
+    await standin.until(lambda: bool(standin.failures))
+    assert "no answer" in standin.failures[0].message
+
+
+async def test_a_scene_that_does_not_open_fails_each_frame(standin: StandIn, slave: StartSlave) -> None:
+    slave("--refuse")
+    job = standin.job("1-3")
+    for lease in (1, 2):  # the second finds a fresh renderer, and fails with the same words
+        await standin.give(lease, job, 1, 2, 3)
+        await standin.until(lambda lease=lease: len(standin.failures) == 3 * lease)  # type: ignore[misc]
+    assert {failed.message for failed in standin.failures} == {"there is no scene 'Scene'"}
+
+
+async def test_files_that_cannot_be_had_fail_each_frame(standin: StandIn, slave: StartSlave) -> None:
+    slave()
+    job, good = standin.job("1-2", files={"lost": b"lost"}), standin.job("1", "good")
+    missing = next(file.sha256 for file in job.files if file.path == "lost")
+    del standin.blobs[missing]
+    await standin.give(1, job, 1, 2)
+    await standin.give(2, good, 1)
+    await standin.has_results(good, 1)
+    await standin.until(lambda: len(standin.failures) == 2)
+    assert {failed.frame for failed in standin.failures} == {1, 2}
+    assert all(missing in failed.message for failed in standin.failures)
+
+
+async def test_a_cancel_kills_the_frame_and_the_next_lease_renders(standin: StandIn, slave: StartSlave) -> None:
+    slave("--hang-at", "1")
+    job = standin.job("1-9")
+    await standin.give(1, job, 1, 2, 3)
+    await standin.give(2, job, 4)
+    await standin.give(3, job, 5)
+    await standin.has(started(1, 1))
+    await standin.send(messages.Cancel(lease=2, reason="it is not wanted"))
+    await standin.send(messages.Cancel(lease=1, reason="it is not wanted"))
+    await standin.has_results(job, 5)
+    assert standin.results.keys() == {(job.id, 5)}
+    assert standin.failures == []
+
+
+async def test_work_goes_on_while_the_coordinator_is_away(standin: StandIn, slave: StartSlave, tmp_path: Path) -> None:
+    """What it has is rendered, the coordinator is told what the slave holds, and nothing is rendered twice."""
+    trace = tmp_path / "trace"
+    held = asyncio.Event()
+
+    async def hold(frame: int) -> None:
+        held.set()
+        await asyncio.Event().wait()
+
+    standin.on_put = hold
+    slave(trace=trace)
+    job = standin.job("1-3")
+    await standin.give(4, job, 1, 2, 3)
+    async with asyncio.timeout(PATIENCE):
+        await held.wait()
+    await standin.stop()
+    standin.on_put = standin._nothing
+    await standin.start()
+    await standin.has_results(job, 1, 2, 3)
+    assert standin.hellos[-1].holding == (4,)
+    assert len([line for line in trace.read_text().splitlines() if json.loads(line)["span"] == "render"]) == 3
+
+
+async def test_a_failure_is_told_again_to_a_coordinator_that_was_away(standin: StandIn, slave: StartSlave) -> None:
+    slave("--fail-at", "1", "--hang-at", "2")
+    job = standin.job("1-2")
+    await standin.give(4, job, 1, 2)
+    await standin.has(started(4, 2))
+    await standin.until(lambda: len(standin.failures) == 1)
+    await standin.drop_connections()
+    await standin.until(lambda: len(standin.failures) == 2)
+    await standin.until(lambda: standin.said.count(started(4, 2)) == 2)
+
+
+async def test_a_lease_that_is_revoked_after_a_welcome_is_dropped(standin: StandIn, slave: StartSlave) -> None:
+    slave("--hang-at", "1")
+    job = standin.job("1-9")
+    await standin.give(4, job, 1, 2)
+    await standin.has(started(4, 1))
+    standin.revoked[4] = "you were away too long"
+    await standin.drop_connections()
+    await standin.until(lambda: len(standin.hellos) == 2)
+    await standin.give(5, job, 3)
+    await standin.has_results(job, 3)
+    await standin.drop_connections()
+    await standin.until(lambda: len(standin.hellos) == 3)
+    assert standin.hellos[2].holding == ()
+
+
+async def test_results_survive_a_restart_of_the_slave(standin: StandIn, slave: StartSlave) -> None:
+    """Then the rest of their lease is given back, by a hello that does not name it."""
+    waiting = {1, 2}
+
+    async def unavailable(frame: int) -> web.Response | None:
+        return error(503, "unreachable", "not now") if waiting else None
+
+    standin.on_put = unavailable
+    first = slave("--hang-at", "3")
+    job = standin.job("1-3")
+    await standin.give(4, job, 1, 2, 3)
+    await standin.has(started(4, 3))
+    await standin.until(lambda: {"PUT 1", "PUT 2"} <= set(standin.requests))
+    await standin.stop()  # so that the slave does not wait until its results are taken
+    await first.stop()
+    waiting.clear()
+    await standin.start()
+    slave()
+    await standin.has_results(job, 1, 2)
+    await standin.until(lambda: len(standin.hellos) == 3)
+    assert [hello.holding for hello in standin.hellos] == [(), (4,), ()]
+    assert len({hello.slave for hello in standin.hellos}) == 1
+
+
+async def test_a_stop_delivers_what_is_rendered_and_says_goodbye(standin: StandIn, slave: StartSlave) -> None:
+    running = slave("--hang-at", "2")
+    job = standin.job("1-3")
+    await standin.give(1, job, 1, 2, 3)
+    await standin.has(started(1, 2))
+    await running.stop()
+    await standin.until(lambda: any(isinstance(said, messages.Goodbye) for said in standin.said))
+    assert standin.results.keys() == {(job.id, 1)}
+    assert standin.failures == []
+
+
+async def test_the_token_is_on_every_request(standin: StandIn, slave: StartSlave) -> None:
+    slave(token="secret")
+    await standin.until(lambda: bool(standin.hellos))
+    assert standin.headers[0]["Authorization"] == "Bearer secret"
+    assert standin.headers[0]["Netrender-Slave"] == standin.hellos[0].slave
+
+
+async def test_no_blender_ends_it(standin: StandIn, slave: StartSlave) -> None:
+    running = slave("--version", "3.6.0")
+    with pytest.raises(BlenderNotFoundError, match=r"3\.6\.0"):
+        await running.task
+
+
+async def test_a_data_folder_has_one_slave(standin: StandIn, slave: StartSlave, tmp_path: Path) -> None:
+    running = slave()
+    await standin.until(lambda: bool(standin.hellos))
+    with pytest.raises(ConflictError, match="another slave uses the folder"):
+        await run(running.options)
+
+
+async def test_the_trace_has_every_span(standin: StandIn, slave: StartSlave, tmp_path: Path) -> None:
+    trace = tmp_path / "trace.jsonl"
+    running = slave(trace=trace)
+    job = standin.job("1-2")
+    await standin.give(1, job, 1, 2)
+    await standin.has_results(job, 1, 2)
+    await running.stop()
+    spans = [json.loads(line) for line in trace.read_text().splitlines()]
+    assert sorted((span["span"], span["frame"] or 0) for span in spans) == [
+        ("fetch", 0), ("open", 0), ("render", 1), ("render", 2), ("upload", 1), ("upload", 2),
+    ]  # fmt: skip
+    assert all(span["job"] == job.id and span["start"] <= span["end"] for span in spans)
