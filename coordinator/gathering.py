@@ -115,13 +115,13 @@ def _persist(gathering: "_Gathering", patience: float) -> None:
         except errors.UnreachableError as error:
             now = time.monotonic()
             lost_at = now if lost_at is None else lost_at
-            if now - lost_at >= patience:
+            if now - lost_at >= patience or gathering.client.closed.is_set():
                 raise
             if not failures:
                 gathering.on_event(CoordinatorLost(message=error.message))
             failures += 1
             logger.info("job %s: %s (try %d)", gathering.job, error.message, failures)
-            time.sleep(backoff(failures))
+            gathering.client.closed.wait(backoff(failures))
 
 
 @define(kw_only=True)

@@ -383,14 +383,17 @@ def test_a_result_that_is_always_wrong_is_not_kept(tmp_path: Path) -> None:
 
 def test_each_event_is_handed_on_when_it_arrives_and_comments_are_ticks() -> None:
     """The server sends the second message only after the client had the first: nothing may wait in a buffer."""
-    had_first = threading.Event()
+    had_first = asyncio.Event()
 
     async def get(request: web.Request) -> web.StreamResponse:
+        if request.path == "/api/jobs":
+            had_first.set()
+            return web.json_response([])
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         await response.write(b": still here\n\n")
         await response.write(b'data: {"type":"frame-queued",\ndata: "job":"x","frame":1,"reason":"test"}\n\n')
-        await asyncio.to_thread(had_first.wait)
+        await had_first.wait()
         await response.write('data: {"type":"frame-queued","job":"x","frame":2,"reason":"ä"}\n\n'.encode())
         return response
 
@@ -398,7 +401,7 @@ def test_each_event_is_handed_on_when_it_arrives_and_comments_are_ticks() -> Non
         stream = client.events("x")
         assert next(stream) is None
         assert getattr(next(stream), "frame") == 1  # noqa: B009
-        had_first.set()
+        client.jobs()
         assert getattr(next(stream), "reason") == "ä"  # noqa: B009
         with pytest.raises(errors.UnreachableError):
             next(stream)

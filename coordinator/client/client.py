@@ -1,5 +1,6 @@
 """Every call of docs/protocol.md, as a method that returns protocol types and raises our errors."""
 
+import threading
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -31,6 +32,11 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def closed(self) -> threading.Event:
+        """Set by ``close``, which may come from another thread."""
+        return self._connection.closed
 
     def close(self) -> None:
         """End what is running on other threads at its next block of bytes, and all connections."""
