@@ -75,13 +75,13 @@ class LocalFarm:
         self._blender = blender
         self._lock = threading.Lock()
         self._stopping = False
-        self._children: list[_Child] = []
+        self.children: list[_Child] = []
         self._watchers: list[threading.Thread] = []
         self._dead: list[_Child] = []
         self._address: Future[Address] = Future()
 
     def __enter__(self) -> Self:
-        self._folder = Path(tempfile.mkdtemp(prefix="netrender-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="netrender-"))
         self._starter = threading.Thread(target=self._start, name="farm")
         self._starter.start()
         return self
@@ -111,7 +111,7 @@ class LocalFarm:
     def stop(self) -> None:
         with self._lock:
             self._stopping = True
-            children = self._children[::-1]  # the coordinator last: slaves say goodbye to it
+            children = self.children[::-1]  # the coordinator last: slaves say goodbye to it
         for child in children[:-1]:
             child.release()
         for child in children:
@@ -119,11 +119,11 @@ class LocalFarm:
         self._starter.join()
         for watcher in self._watchers:
             watcher.join()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _start(self) -> None:
         try:
-            data = ["--data", str(self._folder / "coordinator")]
+            data = ["--data", str(self.folder / "coordinator")]
             master = self._spawn("coordinator", ["coordinator", "--port", "0", "--json", *data], speaks=True)
             if master is None:
                 raise NetrenderError("interrupted")
@@ -141,15 +141,15 @@ class LocalFarm:
 
     def _slave(self, number: int, address: Address) -> list[str]:
         arguments = ["slave", "--coordinator", address.url, "--name", f"local-{number}"]
-        arguments += ["--threads", str(self._threads), "--data", str(self._folder / f"slave-{number}")]
+        arguments += ["--threads", str(self._threads), "--data", str(self.folder / f"slave-{number}")]
         return arguments + (["--blender", self._blender] if self._blender else [])
 
     def _spawn(self, name: str, arguments: list[str], *, speaks: bool = False) -> _Child | None:
         with self._lock:
             if self._stopping:
                 return None
-            child = _Child(name, arguments, self._folder, speaks=speaks)
-            self._children.append(child)
+            child = _Child(name, arguments, self.folder, speaks=speaks)
+            self.children.append(child)
             watcher = threading.Thread(target=self._watch, args=(child,), name=f"watch {name}")
             self._watchers.append(watcher)
             watcher.start()
@@ -161,7 +161,7 @@ class LocalFarm:
             if self._stopping:
                 return
             self._dead.append(child)
-            coordinator = self._children[0]
+            coordinator = self.children[0]
             dead_slaves = sum(dead is not coordinator for dead in self._dead)
         logger.warning("%s", child.obituary())
         if child is not coordinator and dead_slaves == self._count:

@@ -56,7 +56,7 @@ def collect(frames: tuple[int, int]) -> list[Found]:
         *_cache_files(),
         *_caches(),
     ]
-    found += _others({file.stored for file in found} | _sequencer_paths())
+    found += _others({file.stored for file in found} | set(_cache_folders()) | _sequencer_paths())
     unique = {(file.path, file.stored): file for file in reversed(found)}  # each spelling: each may have to be mapped
     return sorted(unique.values(), key=lambda file: file.path)
 
@@ -166,8 +166,8 @@ def _cache_files() -> Iterator[Found]:
             yield from _simple("cache", [cache])
 
 
-def _caches() -> Iterator[Found]:
-    """What simulations baked to disk. A folder that is not there was not baked: nothing is missing."""
+def _cache_folders() -> dict[str, str]:
+    """Where simulations bake to, and for whom."""
     folders: dict[str, str] = {}
     for thing in bpy.data.objects:
         for modifier in thing.modifiers:
@@ -180,7 +180,12 @@ def _caches() -> Iterator[Found]:
                     folders.setdefault(bake.directory, f"{thing.name}: {modifier.name}")
     # Cloth, soft bodies, particles, rigid bodies and dynamic paint share one folder beside the .blend.
     folders.setdefault(f"//blendcache_{Path(bpy.data.filepath).stem}", "point caches")
-    for stored, name in folders.items():
+    return folders
+
+
+def _caches() -> Iterator[Found]:
+    """What simulations baked to disk. A folder that is not there was not baked: nothing is missing."""
+    for stored, name in _cache_folders().items():
         folder = Path(_absolute(stored, None))
         if folder.is_dir():
             for file in sorted(folder.rglob("*")):

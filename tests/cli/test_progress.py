@@ -1,0 +1,79 @@
+"""What is shown while a job renders."""
+
+import json
+
+import pytest
+from rich.console import Console
+from rich.progress import Progress
+
+from coordinator.cli.output import duration
+from coordinator.cli.progress import BarWatcher, watching
+from coordinator.gathering import CoordinatorLost, FrameSaved
+from coordinator.protocol.frames import FrameRange
+from coordinator.protocol.messages import (
+    FrameDone,
+    FrameFailed,
+    FrameProgress,
+    FrameQueued,
+    FrameStarted,
+)
+
+FRAMES = FrameRange.parse("1-4")
+HAPPENINGS = [
+    FrameStarted(job="j", frame=1, slave="ada"),
+    FrameProgress(job="j", frame=1, slave="ada", sample=8, samples=16),
+    FrameDone(job="j", frame=1, slave="ada", seconds=0.5, sha256="", size=1),
+    FrameSaved(frame=1, path="/out/0001.exr", downloaded=True),
+    FrameSaved(frame=2, path="/out/0002.exr", downloaded=False),
+    FrameDone(job="j", frame=99, slave="ada", seconds=0.5, sha256="", size=1),  # nobody asked for it
+    FrameFailed(job="j", frame=3, slave="ada", message="out of memory", final=False),
+    FrameFailed(job="j", frame=3, slave="bob", message="out of memory", final=True),
+    FrameQueued(job="j", frame=4, reason="bob was lost"),
+    CoordinatorLost(message="It is gone."),
+]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.04, "0.0 s"), (42.12, "42.1 s"), (187, "3:07"), (7387.4, "2:03:07"), (59.99, "60.0 s")]
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_lines_when_piped(capsys: pytest.CaptureFixture[str]) -> None:
+    with watching(FRAMES, json=False) as watcher:
+        for happening in HAPPENINGS:
+            watcher(happening)
+    said = capsys.readouterr()
+    assert said.out == ""
+    lines = said.err.splitlines()
+    assert lines[0].startswith("netrender: frame 1: 0.5 s on ada (1 of 4, ")
+    assert lines[1].startswith("netrender: frame 2: 0002.exr was there already (2 of 4, ")
+    assert lines[2:] == [
+        "netrender: frame 3: failed on ada, goes to another slave: out of memory",
+        "netrender: frame 3: failed on bob, given up: out of memory",
+        "netrender: frame 4: queued again: bob was lost",
+        "netrender: It is gone. Trying again.",
+    ]
+
+
+def test_json_lines_for_a_program(capsys: pytest.CaptureFixture[str]) -> None:
+    with watching(FRAMES, json=True) as watcher:
+        for happening in HAPPENINGS:
+            watcher(happening)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["type"] for line in lines][:4] == ["frame-started", "frame-progress", "frame-done", "frame-saved"]
+    assert lines[-1] == {"type": "coordinator-lost", "message": "It is gone."}
+
+
+def test_bars_on_a_terminal() -> None:
+    console = Console(force_terminal=True, width=120, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
+    with console.file, Progress(console=console, auto_refresh=False) as bar:
+        watcher = BarWatcher(FRAMES, bar)
+        for happening in HAPPENINGS:
+            watcher(happening)
+        tasks = {task.description: task for task in bar.tasks}
+    assert set(tasks) == {"frames", "ada"}
+    assert (tasks["frames"].completed, tasks["frames"].total) == (2, 4)
+    assert tasks["ada"].fields["note"] == "frame 99"
+    assert "failed on bob" in console.export_text()
