@@ -1,1 +1,13 @@
-"""Netrender inside Blender. So far only the renderer, which runs in a headless Blender; it imports nothing here."""
+"""Netrender inside Blender. Imports nothing until it is registered: the renderer of a slave is in here too."""
+
+
+def register() -> None:
+    from . import registration
+
+    registration.register()
+
+
+def unregister() -> None:
+    from . import registration
+
+    registration.unregister()

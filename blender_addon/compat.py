@@ -7,7 +7,7 @@ from typing import Any
 
 import bpy
 
-VERSION: tuple[int, int, int] = tuple(bpy.app.version)
+VERSION: tuple[int, ...] = tuple(bpy.app.version)
 VERSION_TEXT = ".".join(map(str, VERSION))
 
 # 4.2 to 4.5 call the rewritten EEVEE by another name than 2.80 to 4.1 and 5.0 and later.
@@ -18,7 +18,7 @@ _EEVEES = frozenset({"BLENDER_EEVEE", "BLENDER_EEVEE_NEXT"})
 def engines() -> list[str]:
     """Identifiers of the render engines of this Blender. (The RNA enum lists only one of them.)"""
     found = {EEVEE, "BLENDER_WORKBENCH"}
-    unseen = list(bpy.types.RenderEngine.__subclasses__())
+    unseen: list[Any] = list(bpy.types.RenderEngine.__subclasses__())
     while unseen:
         cls = unseen.pop()
         unseen += cls.__subclasses__()

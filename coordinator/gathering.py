@@ -16,7 +16,7 @@ from .client.downloads import check_writable
 from .client.uploads import backoff
 from .constants import TRANSFERS, WATCH_PATIENCE
 from .protocol.frames import FrameRange
-from .protocol.jobs import JobInfo
+from .protocol.jobs import FrameInfo, JobInfo
 from .protocol.messages import Event, FrameDone, FrameFailed, FrameQueued, JobChanged
 from .protocol.states import ENDED, FrameState
 
@@ -176,6 +176,8 @@ class _Gathering:
             if info.frame not in self.frames or info.frame in self.saved or info.frame in busy:
                 continue
             if info.state is FrameState.DONE:
+                if self.output is None:  # nothing will be saved: tell here what was done before we watched
+                    self.on_event(_as_event(self.job, info))
                 self._load(info.frame, info.sha256, info.size)
             elif info.state is FrameState.ERROR:
                 self.failed[info.frame] = info.error
@@ -218,6 +220,12 @@ class _Gathering:
             saved = future.result()
             self.saved.add(frame)
             self.on_event(saved)
+
+
+def _as_event(job: str, info: FrameInfo) -> FrameDone:
+    return FrameDone(
+        job=job, frame=info.frame, slave=info.slave, seconds=info.seconds or 0.0, sha256=info.sha256, size=info.size
+    )
 
 
 def _is(path: Path, sha256: str, size: int) -> bool:

@@ -6,15 +6,15 @@ import logging
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
+from . import launcher as launching
 from .config import Address
 from .constants import RENDERER_TAIL, STOP_GRACE
 from .errors import NetrenderError, UnreachableError
@@ -23,40 +23,25 @@ logger = logging.getLogger(__name__)
 
 
 class _Child:
-    """One process. It ends by itself when its stdin does, so that it never outlives us."""
+    """One process, and the file that its log goes to."""
 
-    def __init__(self, name: str, arguments: list[str], folder: Path, *, speaks: bool) -> None:
+    def __init__(
+        self, name: str, arguments: list[str], folder: Path, launcher: launching.Launcher, *, speaks: bool
+    ) -> None:
         self.name = name
         self._log = folder / f"{name}.log"
-        package = __package__ or "coordinator"
-        path = os.pathsep.join(filter(None, [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")]))
         with self._log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", package, *arguments, "--exit-with-stdin"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE if speaks else subprocess.DEVNULL,
-                stderr=log,
-                env={**os.environ, "PYTHONPATH": path},
-                **_own_group(),
+            self.process = launcher.start(
+                arguments, stdout=subprocess.PIPE if speaks else subprocess.DEVNULL, stderr=log
             )
 
     def release(self) -> None:
         """Let its stdin end."""
-        assert self.process.stdin is not None
-        with contextlib.suppress(OSError):
-            self.process.stdin.close()
+        launching.release(self.process)
 
     def stop(self) -> None:
         """Wait until it has ended; terminate and kill it if it does not."""
-        self.release()
-        for harder in (self.process.terminate, self.process.kill):
-            try:
-                self.process.wait(STOP_GRACE)
-                break
-            except subprocess.TimeoutExpired:
-                logger.warning("%s does not end", self.name)
-                harder()
-        self.process.wait()
+        launching.stop(self.process, self.name)
         if self.process.stdout is not None:
             self.process.stdout.close()
 
@@ -69,10 +54,18 @@ class _Child:
 class LocalFarm:
     """Starts when entered, without waiting; ``address`` waits. Leaving it stops every child and removes the folder."""
 
-    def __init__(self, *, slaves: int, threads: int | None = None, blender: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        slaves: int,
+        threads: int | None = None,
+        blender: str | None = None,
+        launcher: launching.Launcher | None = None,
+    ) -> None:
         self._count = slaves
         self._threads = threads or max(1, cores() // slaves)
         self._blender = blender
+        self._launcher = launcher or launching.Launcher.default()
         self._lock = threading.Lock()
         self._stopping = False
         self.children: list[_Child] = []
@@ -148,7 +141,7 @@ class LocalFarm:
         with self._lock:
             if self._stopping:
                 return None
-            child = _Child(name, arguments, self.folder, speaks=speaks)
+            child = _Child(name, arguments, self.folder, self._launcher, speaks=speaks)
             self.children.append(child)
             watcher = threading.Thread(target=self._watch, args=(child,), name=f"watch {name}")
             self._watchers.append(watcher)
@@ -171,10 +164,3 @@ class LocalFarm:
 def cores() -> int:
     """How many this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _own_group() -> dict[str, Any]:
-    """Ctrl-C in the terminal is for us, who stop the children in good order."""
-    if sys.platform == "win32":
-        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
-    return {"start_new_session": True}

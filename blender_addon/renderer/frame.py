@@ -63,7 +63,7 @@ def render_frame(opened: OpenScene, frame: int, output: str, channel: Channel) -
     scene.frame_current = opened.stage.frame_current = frame
     scene.frame_subframe = opened.stage.frame_subframe = 0.0
     scene.render.filepath = compat.literal_path(str(part))
-    progress = Progress(channel, frame, opened.passes)
+    progress: Any = Progress(channel, frame, opened.passes)
     bpy.app.handlers.render_stats.append(progress)
     try:
         part.unlink(missing_ok=True)

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 import bpy
@@ -25,7 +26,11 @@ class Renderer:
 
     def obey(self, command: dict[str, Any]) -> None:
         """Carry out one command. Raises Failure."""
-        actions = {"open": self._do_open, "render": self._do_render, "inspect": self._do_inspect}
+        actions: dict[Any, Callable[..., None]] = {
+            "open": self._do_open,
+            "render": self._do_render,
+            "inspect": self._do_inspect,
+        }
         do = command.pop("do", None)
         if do not in actions:
             raise renderer_error(f"unknown command {do!r}; there are open, render, inspect and quit")

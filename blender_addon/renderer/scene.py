@@ -175,7 +175,8 @@ def _empty_stage() -> Any:
     writes what is animated back into the settings, so that the next frame would begin from the last one's.
     """
     stage = bpy.data.scenes.new("Netrender")
-    bpy.context.window.scene = stage
+    window: Any = bpy.context.window
+    window.scene = stage
     return stage
 
 

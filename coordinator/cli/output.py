@@ -35,7 +35,10 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         made.add_column(column, no_wrap=not sys.stdout.isatty())
     for row in rows:
         made.add_row(*row)
-    stdout().print(made)
+    console = stdout()
+    with console.capture() as captured:
+        console.print(made)
+    print(captured.get(), end="", flush=True)  # rich would end the program itself if nobody reads
 
 
 def when(seconds: float | None) -> str:

@@ -3,15 +3,19 @@ import pytest
 from coordinator.cli.pace import WINDOW, Pace
 
 
+def told(pace: Pace) -> tuple[float | None, float | None]:
+    return pace.per_minute, pace.remaining
+
+
 def test_the_rate_counts_from_when_rendering_began() -> None:
     pace = Pace(total=10)
     pace.began(100.0)
     pace.began(105.0)  # a second slave began
-    assert pace.per_minute is None
+    assert told(pace) == (None, None)
     pace.frame_done(110.0)
-    assert (pace.per_minute, pace.remaining) == (6.0, 90.0)
+    assert told(pace) == (6.0, 90.0)
     pace.frame_done(120.0)
-    assert (pace.per_minute, pace.remaining) == (6.0, 80.0)
+    assert told(pace) == (6.0, 80.0)
 
 
 def test_it_follows_a_change_of_speed() -> None:

@@ -8,7 +8,7 @@ from rich.progress import Progress
 
 from coordinator.cli.output import duration
 from coordinator.cli.progress import BarWatcher, watching
-from coordinator.gathering import CoordinatorLost, FrameSaved
+from coordinator.gathering import CoordinatorLost, FrameSaved, Happening
 from coordinator.protocol.frames import FrameRange
 from coordinator.protocol.messages import (
     FrameDone,
@@ -19,7 +19,7 @@ from coordinator.protocol.messages import (
 )
 
 FRAMES = FrameRange.parse("1-4")
-HAPPENINGS = [
+HAPPENINGS: list[Happening] = [
     FrameStarted(job="j", frame=1, slave="ada"),
     FrameProgress(job="j", frame=1, slave="ada", sample=8, samples=16),
     FrameDone(job="j", frame=1, slave="ada", seconds=0.5, sha256="", size=1),

@@ -13,7 +13,8 @@ from .commands import error, netrender
 
 def test_help_and_version_name_every_command() -> None:
     text = netrender("--help").stdout
-    for command in ["render", "coordinator", "slave", "submit", "gather", "jobs", "job", "slaves", "log", "cancel", "pause", "resume", "reset"]:
+    commands = ("render", "coordinator", "slave", "submit", "gather", "jobs", "job", "slaves", "log")
+    for command in (*commands, "cancel", "pause", "resume", "reset"):
         assert f"\n    {command}" in text
     assert netrender("--version").stdout.strip() == f"netrender {__version__}"
 

@@ -12,6 +12,7 @@ import attrs
 import pytest
 import schemathesis
 from aiohttp import web
+from attrs import frozen
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
@@ -130,13 +131,21 @@ def coordinator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCoo
         yield running
 
 
+FRAMES = (1, 2, 3, 4)
+
+
+@frozen
+class Prepared:
+    job: str  # with a frame in every state: 1 is done, 2 failed, 3 has a log, 4 was never touched
+    commanded: str  # another one, as commands would change the first
+
+
 @pytest.fixture(scope="module")
-def job(coordinator: RunningCoordinator) -> str:
-    """A job with a frame in every state: 1 done, 2 failed, 3 rendering with a log, 4 queued."""
+def prepared(coordinator: RunningCoordinator) -> Prepared:
     return asyncio.run(_prepare(coordinator))
 
 
-async def _prepare(coordinator: RunningCoordinator) -> str:
+async def _prepare(coordinator: RunningCoordinator) -> Prepared:
     async with aiohttp.ClientSession(coordinator.url) as http:
         await upload(http, A_BLOB)
         job = await submit(http, manifest("1-4", chunk=1))
@@ -146,7 +155,7 @@ async def _prepare(coordinator: RunningCoordinator) -> str:
                 await anna.failed(await anna.work(), 2)
             work = await anna.work()
             await anna.post_log(work, 3, "Sample 1/4\n")
-    return job
+        return Prepared(job, await submit(http, manifest(name="commanded")))
 
 
 POSITIVE, NEGATIVE = GenerationMode.POSITIVE, GenerationMode.NEGATIVE
@@ -172,16 +181,21 @@ bounded = settings(
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: str(operation.label))
-def test_what_fits_the_contract(coordinator: RunningCoordinator, job: str, operation: Operation) -> None:
+def test_what_fits_the_contract(coordinator: RunningCoordinator, prepared: Prepared, operation: Operation) -> None:
     """Every answer is one that the contract has; asked for things that are there, and for others."""
 
     @bounded
-    @given(case=operation.as_strategy(generation_mode=POSITIVE), there=st.booleans(), frame=st.integers(1, 4))
-    def one(case: Any, there: bool, frame: int) -> None:
-        known = {"job": job, "frame": frame, "sha256": sha256(A_BLOB)}
-        if there:
-            case.path_parameters = {name: known.get(name, value) for name, value in case.path_parameters.items()}
-        ask(coordinator, operation, case)
+    @given(case=operation.as_strategy(generation_mode=POSITIVE), there=st.booleans())
+    def one(case: Any, there: bool) -> None:
+        parameters = case.path_parameters
+        if not there or not parameters:
+            ask(coordinator, operation, case)
+            return
+        job = prepared.commanded if "command" in parameters else prepared.job
+        for frame in FRAMES if "frame" in parameters else FRAMES[:1]:
+            known = {"job": job, "frame": frame, "sha256": sha256(A_BLOB)}
+            case.path_parameters = {name: known.get(name, value) for name, value in parameters.items()}
+            ask(coordinator, operation, case)
 
     one()
 
