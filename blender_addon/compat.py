@@ -14,6 +14,8 @@ VERSION_TEXT = ".".join(map(str, VERSION))
 EEVEE = "BLENDER_EEVEE" if VERSION >= (5, 0, 0) else "BLENDER_EEVEE_NEXT"
 _EEVEES = frozenset({"BLENDER_EEVEE", "BLENDER_EEVEE_NEXT"})
 
+BASE_ENGINE = bpy.types.RenderEngine
+
 
 def engines() -> list[str]:
     """Identifiers of the render engines of this Blender. (The RNA enum lists only one of them.)"""
@@ -25,6 +27,36 @@ def engines() -> list[str]:
         if cls.is_registered and getattr(cls, "bl_idname", None):
             found.add(cls.bl_idname)
     return sorted(found)
+
+
+def engine_class(name: str) -> Any:
+    """The Python class of an engine; None for those that are part of Blender."""
+    unseen = list(BASE_ENGINE.__subclasses__())
+    while unseen:
+        cls = unseen.pop()
+        unseen += cls.__subclasses__()
+        if cls.is_registered and getattr(cls, "bl_idname", None) == name:
+            return cls
+    return None
+
+
+# Passes that have another name since 5.0: the new one, and the one before.
+_OLD_PASS_NAMES = {
+    "Diffuse Direct": "DiffDir",
+    "Diffuse Color": "DiffCol",
+    "Glossy Direct": "GlossDir",
+    "Glossy Color": "GlossCol",
+    "Volume Direct": "VolumeDir",
+    "Emission": "Emit",
+    "Environment": "Env",
+    "Ambient Occlusion": "AO",
+    "Transparent": "Transp",
+}
+
+
+def pass_name(name: str) -> str:
+    """What this Blender calls the pass that 5.0 calls ``name``."""
+    return name if VERSION >= (5, 0, 0) else _OLD_PASS_NAMES.get(name, name)
 
 
 def engine_name(name: str) -> str:
@@ -119,3 +151,17 @@ def _node_trees() -> Iterator[tuple[Any, Any]]:
                 yield owner, owner.node_tree
     for group in bpy.data.node_groups:
         yield group, group
+
+
+def render_animation(first: int, last: int, step: int, *, scene: Any, window: bool) -> Any:
+    """Render these frames of the scene through all of Blender's pipeline; in a window it only begins to.
+
+    The scene's own range is kept where Blender can be told another (drivers may read it); before 5.0 the caller has to
+    set and restore it.
+    """
+    options = {"frame_start": first, "frame_end": last} if KEEPS_RANGE else {}
+    how = ("INVOKE_DEFAULT",) if window else ("EXEC_DEFAULT",)
+    return bpy.ops.render.render(*how, animation=True, scene=scene.name, **options)
+
+
+KEEPS_RANGE = VERSION >= (5, 0, 0)

@@ -44,7 +44,8 @@ def _checked(first: int, last: int, step: int, text: str) -> Span:
     for frame in (first, last):
         if not FIRST_FRAME <= frame <= LAST_FRAME:
             raise BadFramesError(f"frames {text!r}: Blender has no frame {frame}; the last is {LAST_FRAME}")
-    return Span(first, last - (last - first) % step, step)
+    last -= (last - first) % step
+    return Span(first, last, step if last > first else 1)  # one spelling for a single frame
 
 
 @frozen

@@ -44,8 +44,7 @@ def chunk_size(job: Job, slaves: int) -> int:
 
 
 def _grant(farm: Farm, slave: Slave, job: Job, slaves: int, now: float) -> list[Decision]:
-    avoid = frozenset(job.failed_on.get(slave.id, ())) if _others(farm, slave, job) else frozenset()
-    frames = job.frames.take(chunk_size(job, slaves), avoid)
+    frames = job.frames.take(chunk_size(job, slaves), _better_elsewhere(farm, slave, job))
     if not frames:
         return []
     lease = Lease(id=farm.next_lease, job=job.id, slave=slave.id, frames=set(frames), unstarted=set(frames))
@@ -75,5 +74,10 @@ def _grant(farm: Farm, slave: Slave, job: Job, slaves: int, now: float) -> list[
     return decisions
 
 
-def _others(farm: Farm, slave: Slave, job: Job) -> bool:
-    return any(other is not slave and farm.may_render(other, job) for other in farm.connected())
+def _better_elsewhere(farm: Farm, slave: Slave, job: Job) -> frozenset[int]:
+    """Frames that failed on this slave, and that another one, which has not failed them, can try."""
+    failed = job.failed_on.get(slave.id)
+    if not failed:
+        return frozenset()
+    others = [job.failed_on.get(o.id, set()) for o in farm.connected() if o is not slave and farm.may_render(o, job)]
+    return frozenset(frame for frame in failed if any(frame not in theirs for theirs in others))

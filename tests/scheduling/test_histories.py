@@ -95,10 +95,15 @@ class Histories(RuleBasedStateMachine):
                 assert not job.leases
 
     @invariant()
-    def no_slave_is_idle_while_there_is_work(self) -> None:
-        ready = any(job.ready for job in self.farm.jobs.values())
-        for slave in self.farm.connected():
-            assert slave.leases or not ready
+    def no_slave_is_idle_while_there_is_work_for_it(self) -> None:
+        connected = self.farm.connected()
+        for job in self.farm.jobs.values():
+            queued = job.frames.in_state(FrameState.QUEUED) if job.ready else []
+            for frame in queued:
+                failed = [frame in job.failed_on.get(slave.id, ()) for slave in connected]
+                for slave, failed_here in zip(connected, failed, strict=True):
+                    # A frame that failed here waits for a slave that has not tried it, if there is one.
+                    assert slave.leases or (failed_here and not all(failed))
 
     def teardown(self) -> None:
         """Every job ends, if its frames are rendered from here on."""

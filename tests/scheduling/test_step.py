@@ -95,6 +95,14 @@ def test_a_failed_frame_goes_to_the_same_slave_if_there_is_no_other(farm: FarmUn
     assert granted(farm.fail(1, 1)) == [("a", (1,))]
 
 
+def test_a_frame_that_failed_on_every_slave_is_tried_again(farm: FarmUnderTest) -> None:
+    farm.join("a")
+    farm.job(manifest("1"))
+    farm.join("b")
+    assert granted(farm.fail(1, 1)) == [("b", (1,))]
+    assert len(granted(farm.fail(2, 1))) == 1, "there is nobody who has not failed it"
+
+
 def test_a_frame_that_fails_too_often_is_an_error_and_the_job_ends(farm: FarmUnderTest) -> None:
     farm.join("a")
     job = farm.job(manifest("1-2"))
