@@ -165,3 +165,21 @@ def render_animation(first: int, last: int, step: int, *, scene: Any, window: bo
 
 
 KEEPS_RANGE = VERSION >= (5, 0, 0)
+
+
+def save_image_copy(image: Any, path: str) -> None:
+    """Write the pixels that Blender has in memory; the image stays as it is, unsaved changes and all."""
+    if "save_copy" in bpy.types.Image.bl_rna.functions["save"].parameters:  # not in 4.2 and 4.3
+        image.save(filepath=path, save_copy=True)
+        return
+    # Saving under another name would make that the image's own, so another image is saved.
+    width, height = image.size
+    other = bpy.data.images.new(image.name, width, height, alpha=image.channels == 4, float_buffer=image.is_float)
+    try:
+        other.colorspace_settings.name = image.colorspace_settings.name
+        other.file_format = image.file_format
+        other.pixels[:] = image.pixels[:]
+        other.filepath_raw = path
+        other.save()
+    finally:
+        bpy.data.images.remove(other)

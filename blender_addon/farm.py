@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     )
     from coordinator.client import downloads
     from coordinator.protocol import codec, frames, jobs, messages, states
+    from coordinator.renderer import replies
 
 __all__ = [
     "__version__",
@@ -42,13 +43,14 @@ __all__ = [
     "launcher",
     "messages",
     "renderer",
+    "replies",
     "states",
     "submission",
 ]
 
 _INSIDE = (Path(__file__).parent / "coordinator").is_dir()
 _ROOT = f"{__package__}.coordinator" if _INSIDE else "coordinator"
-_FOLDERS = {"downloads": "client", **dict.fromkeys(("codec", "frames", "jobs", "messages", "states"), "protocol")}
+_FOLDERS = {"downloads": "client", "replies": "renderer", **dict.fromkeys(("codec", "frames", "jobs", "messages", "states"), "protocol")}
 
 
 def __getattr__(name: str) -> "ModuleType | str":

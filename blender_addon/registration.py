@@ -5,7 +5,7 @@ A module has ``CLASSES``, the Blender classes in the order in which they need ea
 """
 
 import atexit
-import importlib
+import importlib.util
 from contextlib import ExitStack
 
 import bpy
@@ -29,6 +29,8 @@ def register() -> None:
     """All of it, or none if something fails."""
     with ExitStack() as undo:
         for name in MODULES:
+            if importlib.util.find_spec(f"{__package__}.{name}") is None:
+                continue  # TODO: gone when all of them are written
             module = importlib.import_module(f"{__package__}.{name}")
             for cls in getattr(module, "CLASSES", ()):
                 bpy.utils.register_class(cls)
@@ -36,7 +38,7 @@ def register() -> None:
             if hasattr(module, "register"):
                 module.register()
                 undo.callback(module.unregister)
-        if bpy.app.module:
+        if not bpy.app.binary_path:
             # Blender as a Python module unregisters nothing at its end, and hangs there with an engine registered.
             atexit.register(unregister)
             undo.callback(atexit.unregister, unregister)

@@ -12,6 +12,7 @@ from .constants import DEFAULT_HOST, DEFAULT_PORT
 from .errors import UsageError
 
 COORDINATOR_VARIABLE = "NETRENDER_COORDINATOR"
+KEY_VARIABLE = "NETRENDER_KEY"
 
 _FORMS = "write HOST:PORT, http://HOST:PORT, or the pairing line netrender://HOST:PORT/#KEY that the coordinator prints"
 

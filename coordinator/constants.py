@@ -37,3 +37,6 @@ UPLOADS = 2  # results that a slave sends at once: one travels while the other i
 BLOB_TRIES = 3  # downloads of a blob whose bytes are wrong, until its frames fail
 REQUEST_SILENCE = 30.0  # seconds without a byte until a slave gives up a request and repeats it
 LOG_DELAY = 0.25  # seconds for which a slave collects log lines before it sends them
+
+DISCOVERY_REQUEST = 3  # seconds for the details of a coordinator that was heard of
+DISCOVERY_TIMEOUT = 5.0  # seconds until a command that looks for a coordinator gives up; a slave never does

@@ -11,15 +11,15 @@ import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 
-import ifaddr
 from attrs import frozen
 from zeroconf import Error, InterfaceChoice, IPVersion, ServiceStateChange, Zeroconf
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
 from . import __version__
-from .config import Address, is_loopback
+from .config import Address
 from .constants import CONNECT_TIMEOUT, DISCOVERY_REQUEST, DISCOVERY_TIMEOUT, PROTOCOL_VERSION
 from .errors import NetrenderError, UnreachableError, UsageError
+from .interfaces import address_of, addresses, is_loopback
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class Found:
             return f"it is of farm {self.farm!r}" if self.farm else "it is of no farm with a name"
         if self.protocol != PROTOCOL_VERSION:
             return (
-                f"it speaks protocol {self.protocol}, this is netrender {__version__} with protocol {PROTOCOL_VERSION}: "
+                f"it speaks protocol {self.protocol}, netrender {__version__} here speaks {PROTOCOL_VERSION}: "
                 "install the same version on both machines"
             )
         if self.key and not key:
@@ -73,18 +73,18 @@ async def announced(
 async def _announce(host: str, port: int, *, key: bool, farm: str, interface: str | None) -> None:
     try:
         where = address_of(interface) if interface else None
-        addresses = await asyncio.to_thread(_addresses, host, where)
-        if not addresses:
+        known_by = await asyncio.to_thread(_known_by, host, where)
+        if not known_by:
             logger.warning("not announced: this machine has no address in a network")
             return
         # On every interface that leads to the address; what only this machine can reach, only this machine hears of.
-        heard = where or (None if host in EVERYWHERE else addresses[0])
+        heard = where or (None if host in EVERYWHERE else known_by[0])
         async with _zeroconf(heard) as zeroconf:
             info = AsyncServiceInfo(
                 SERVICE,
                 f"{_label(port)}.{SERVICE}",
                 port=port,
-                parsed_addresses=addresses,
+                parsed_addresses=known_by,
                 properties={
                     "netrender": __version__,
                     "protocol": str(PROTOCOL_VERSION),
@@ -99,13 +99,13 @@ async def _announce(host: str, port: int, *, key: bool, farm: str, interface: st
         logger.warning("not announced on the network, slaves need the coordinator's address: %s", error)
 
 
-def _addresses(host: str, interface: str | None) -> list[str]:
+def _known_by(host: str, interface: str | None) -> list[str]:
     """What other machines may call the one that listens on this host."""
     if host not in EVERYWHERE:
         return [str(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)][:1]
     if interface is not None:
         return [interface]
-    return [address for address in _own_addresses().values() if not is_loopback(address)]
+    return [address for address in addresses().values() if not is_loopback(address)]
 
 
 def _label(port: int) -> str:
@@ -184,12 +184,12 @@ async def search(interface: str | None = None) -> AsyncGenerator[Found, None]:
 def _read(info: AsyncServiceInfo) -> Found | None:
     """What it announces; None for something that is no coordinator of ours."""
     texts = {key.decode(errors="replace"): (value or b"").decode(errors="replace") for key, value in _items(info)}
-    addresses = info.parsed_addresses()
-    if not texts.get("protocol", "").isdecimal() or not addresses or not info.port:
+    known_by = info.parsed_addresses()
+    if not texts.get("protocol", "").isdecimal() or not known_by or not info.port:
         return None
     return Found(
         name=info.name.removesuffix(f".{SERVICE}"),
-        urls=tuple(f"http://{f'[{a}]' if ':' in a else a}:{info.port}" for a in addresses),
+        urls=tuple(f"http://{f'[{a}]' if ':' in a else a}:{info.port}" for a in known_by),
         protocol=int(texts["protocol"]),
         farm=texts.get("farm", ""),
         key=texts.get("key") != "0",
@@ -212,30 +212,6 @@ async def _reachable(urls: tuple[str, ...]) -> str | None:
         writer.close()
         return url
     return None
-
-
-# --- interfaces ---
-
-
-def address_of(interface: str) -> str:
-    """The IPv4 address of an interface, named by it or by its system name. Raises UsageError."""
-    own = _own_addresses()
-    if interface in own.values() or is_loopback(interface):
-        return interface
-    if interface in own:
-        return own[interface]
-    there = ", ".join(f"{name} ({address})" for name, address in own.items())
-    raise UsageError(f"this machine has no network interface {interface!r}; it has: {there}")
-
-
-def _own_addresses() -> dict[str, str]:
-    """The first IPv4 address of each interface, by its name."""
-    own: dict[str, str] = {}
-    for adapter in ifaddr.get_adapters():
-        for ip in adapter.ips:
-            if ip.is_IPv4:
-                own.setdefault(adapter.nice_name, str(ip.ip))
-    return own
 
 
 @asynccontextmanager

@@ -116,13 +116,14 @@ class LocalFarm:
 
     def _start(self) -> None:
         try:
-            data = ["--data", str(self.folder / "coordinator")]
-            master = self._spawn("coordinator", ["coordinator", "--port", "0", "--json", *data], speaks=True)
+            arguments = ["--port", "0", "--no-announce", "--json", "--data", str(self.folder / "coordinator")]
+            master = self._spawn("coordinator", ["coordinator", *arguments], speaks=True)
             if master is None:
                 raise NetrenderError("interrupted")
             assert master.process.stdout is not None
-            line = master.process.stdout.readline()
-            if not line:
+            # A Blender that runs the coordinator prints its name first.
+            line = next((line for line in master.process.stdout if line.startswith(b"{")), None)
+            if line is None:
                 master.process.wait()
                 raise NetrenderError(master.obituary())
             address = Address(url=json.loads(line)["url"])

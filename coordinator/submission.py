@@ -7,11 +7,12 @@ import asyncio
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from . import blendfile, errors, renderer
 from .client import Client
@@ -74,8 +75,7 @@ def prepare(blend: Path, wishes: Wishes) -> Prepared:
     command = renderer.command(wishes.blender)
     blend = Path(os.path.abspath(blend))  # noqa: PTH100  # not resolve(): links are where Blender looks from
     blendfile.check(blend)
-    pool = ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="hash")
-    try:
+    with _hashing() as pool:
         early = pool.submit(_hash, blend)  # while Blender starts
         found = asyncio.run(
             renderer.inspect(
@@ -87,13 +87,39 @@ def prepare(blend: Path, wishes: Wishes) -> Prepared:
                 on_log=lambda line: logger.debug("inspection: %s", line),
             )
         )
-        _check_scene(blend, found, wishes)
-        frames = _frames(blend, found, wishes)
-        warnings = _check_missing(blend, found, wishes)
-        placed = place(blend, _present(found))
-        hashes = _hash_all(pool, placed, {str(blend): early})
+        return _make(blend, found, wishes, {str(blend): early}, pool)
+
+
+def prepare_snapshot(blend: Path, found: Inspection, wishes: Wishes, replaced: Mapping[str, Path]) -> Prepared:
+    """The job of a scene that a Blender has open as ``blend``, which it inspected itself. Sends nothing.
+
+    ``replaced`` has the files, ``blend`` among them, whose bytes are elsewhere: what was saved for this job alone.
+    Raises as ``prepare`` does.
+    """
+    with _hashing() as pool:
+        hashes = {source: pool.submit(_hash, path) for source, path in replaced.items()}
+        prepared = _make(blend, found, wishes, hashes, pool)
+    sources = {sha256: replaced.get(str(path), path) for sha256, path in prepared.sources.items()}
+    return evolve(prepared, sources=sources)
+
+
+@contextmanager
+def _hashing() -> Iterator[ThreadPoolExecutor]:
+    pool = ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="hash")
+    try:
+        yield pool
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _make(
+    blend: Path, found: Inspection, wishes: Wishes, known: "dict[str, Future[Hashed]]", pool: ThreadPoolExecutor
+) -> Prepared:
+    _check_scene(blend, found, wishes)
+    frames = _frames(blend, found, wishes)
+    warnings = _check_missing(blend, found, wishes)
+    placed = place(blend, _present(found))
+    hashes = _hash_all(pool, placed, known)
     files = [_file(item, hashes[item.source]) for item in placed]
     manifest = Manifest(
         name=(wishes.name or blend.stem)[:200],

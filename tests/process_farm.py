@@ -37,7 +37,8 @@ class ProcessFarm:
     def start_coordinator(self) -> None:
         """On the port that it had before, if this is a restart."""
         port = self.url.rpartition(":")[2] or "0"
-        self.coordinator = self._start("coordinator", "--port", port, "--data", str(self.folder / "data"), "--json")
+        data = ["--data", str(self.folder / "data")]
+        self.coordinator = self._start("coordinator", "--port", port, *data, "--no-announce", "--json")
         assert self.coordinator.stdout is not None
         line = self.coordinator.stdout.readline()
         assert line, (self.folder / "coordinator.log").read_text()

@@ -25,6 +25,7 @@ class ScriptedSlave:
     url: str
     name: str = "scripted"
     render: Callable[[int], bytes | None] = rendered  # None: the frame fails
+    blender: str = "9.9.0"  # new enough for every .blend
     connected: threading.Event = field(factory=threading.Event)
     _permits: asyncio.Semaphore = field(factory=lambda: asyncio.Semaphore(0))
     _loop: asyncio.AbstractEventLoop = field(factory=asyncio.new_event_loop)
@@ -34,7 +35,7 @@ class ScriptedSlave:
             self._loop.call_soon_threadsafe(self._permits.release)
 
     async def serve(self) -> None:
-        async with FakeSlave(self.url, self.name) as slave:
+        async with FakeSlave(self.url, self.name, blender=self.blender) as slave:
             self.connected.set()
             while (message := await slave.socket.receive()).type is WSMsgType.TEXT:
                 said = codec.loads(message.data, messages.ToSlave, union=True)

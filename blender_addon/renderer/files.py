@@ -61,7 +61,7 @@ def collect(frames: tuple[int, int]) -> list[Found]:
     return sorted(unique.values(), key=lambda file: file.path)
 
 
-def _absolute(stored: str, library: Any) -> str:
+def absolute(stored: str, library: Any) -> str:
     # Not resolved: a symbolic link counts as the file that the .blend names.
     return os.path.normpath(bpy.path.native_pathsep(bpy.path.abspath(stored, library=library)))
 
@@ -77,13 +77,13 @@ def _is_packed(datablock: Any) -> bool:
 def _libraries() -> Iterator[Found]:
     for library in bpy.data.libraries:
         if library.filepath and not _is_packed(library):
-            yield Found("library", library.name, library.filepath, _absolute(library.filepath, None))
+            yield Found("library", library.name, library.filepath, absolute(library.filepath, None))
 
 
 def _simple(kind: str, datablocks: Iterable[Any], *, needed: bool = True) -> Iterator[Found]:
     for block in datablocks:
         if block.filepath and block.filepath != BUILTIN and not _is_packed(block):
-            path = _absolute(block.filepath, block.library)
+            path = absolute(block.filepath, block.library)
             yield Found(kind, block.name, block.filepath, path, needed and _is_used(block))
 
 
@@ -92,7 +92,7 @@ def _images(frames: tuple[int, int]) -> Iterator[Found]:
     for image in bpy.data.images:
         if image.source not in ("FILE", "SEQUENCE", "MOVIE", "TILED") or not image.filepath or _is_packed(image):
             continue
-        path = _absolute(image.filepath, image.library)
+        path = absolute(image.filepath, image.library)
         used = _is_used(image)
         if image.source == "TILED":
             for tile in image.tiles:
@@ -137,7 +137,7 @@ def _numbered(path: str, number: int) -> str:
 
 def _whole_sequence(kind: str, block: Any) -> Iterator[Found]:
     """All files of a sequence; the stored one must be among them."""
-    path = _absolute(block.filepath, block.library)
+    path = absolute(block.filepath, block.library)
     for file in sorted({path, *_sequence(path).values()}):
         yield Found(kind, block.name, block.filepath, file, file == path and _is_used(block))
 
@@ -186,7 +186,7 @@ def _cache_folders() -> dict[str, str]:
 def _caches() -> Iterator[Found]:
     """What simulations baked to disk. A folder that is not there was not baked: nothing is missing."""
     for stored, name in _cache_folders().items():
-        folder = Path(_absolute(stored, None))
+        folder = Path(absolute(stored, None))
         if folder.is_dir():
             for file in sorted(folder.rglob("*")):
                 inside = file.relative_to(folder).as_posix()

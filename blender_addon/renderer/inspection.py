@@ -16,6 +16,11 @@ def inspect(
 ) -> dict[str, Any]:
     """The fields of ``inspected``. Raises Failure."""
     open_blend(blend)
+    return describe(scene, engine, view_layers)
+
+
+def describe(scene: str | None, engine: str | None, view_layers: list[str] | None) -> dict[str, Any]:
+    """The same of what Blender has open: changes that nobody saved count too. Raises Failure."""
     chosen = choose_scene(scene)
     renderer = choose_engine(chosen, engine)
     layers = choose_layers(chosen, view_layers or [])

@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Sequence
 
 from .. import errors
+from ..launcher import Launcher
 from . import control, looking, rendering, services
 from .arguments import Parser, make_parser
 
@@ -21,10 +22,16 @@ def parser() -> Parser:
     return top
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit code: 0 done, 1 finished with errors, 2 usage, 130 interrupted."""
+def main(argv: Sequence[str] | None = None, launcher: Launcher | None = None) -> int:
+    """Run one command; returns its exit code: 0 done, 1 finished with errors, 2 usage, 130 interrupted.
+
+    ``launcher`` starts other commands as children, and knows the Blender that renders where none is named.
+    """
     try:
         args = parser().parse_args(argv)
+        args.launcher = launcher or Launcher.default()
+        if getattr(args, "blender", "") is None:
+            args.blender = args.launcher.blender
         _set_up_logging(args.verbose, args.log_level)
         code: int = args.run(args)
         sys.stdout.flush()  # here, where a reader that has gone can still be told apart

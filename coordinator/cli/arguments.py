@@ -2,12 +2,13 @@
 
 import argparse
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from .. import __version__
-from ..config import COORDINATOR_VARIABLE, Address
+from ..config import COORDINATOR_VARIABLE, KEY_VARIABLE, Address
 from ..errors import UsageError
 
 if TYPE_CHECKING:
@@ -45,17 +46,43 @@ def add_json(parser: Parser, what: str = "print JSON, for a program to read") ->
 
 
 def add_coordinator(parser: Parser) -> None:
+    """Which coordinator a command talks to."""
+    add_address(parser, "this machine's")
+    parser.add_argument("--discover", action="store_true", help="find one on the local network instead")
+    add_discovery(parser)
+
+
+def add_address(parser: Parser, otherwise: str) -> None:
     parser.add_argument(
         "--coordinator",
         metavar="URL",
-        help=f"HOST:PORT, or the pairing line that the coordinator prints (default: ${COORDINATOR_VARIABLE}, else this "
-        "machine's)",
+        help=f"HOST:PORT, or the pairing line that the coordinator prints (default: ${COORDINATOR_VARIABLE}, else "
+        f"{otherwise})",
     )
 
 
+def add_discovery(parser: Parser) -> None:
+    """How a coordinator is found on the local network."""
+    add_farm(parser, "look only for coordinators that were started with this name")
+    parser.add_argument(
+        "--key",
+        default=os.environ.get(KEY_VARIABLE, ""),
+        help=f"what follows the # in the pairing line, if the coordinator asks for it (default: ${KEY_VARIABLE})",
+    )
+
+
+def add_farm(parser: Parser, text: str) -> None:
+    parser.add_argument("--farm", metavar="NAME", default="", help=text)
+    parser.add_argument("--interface", metavar="NAME", help="the network interface, or its address (default: all)")
+
+
 def address(args: argparse.Namespace) -> Address:
-    """The coordinator that the user named."""
-    return Address.default() if args.coordinator is None else Address.parse(args.coordinator)
+    """The coordinator that the user named, or wants to be found."""
+    if not args.discover:
+        return Address.default() if args.coordinator is None else Address.parse(args.coordinator)
+    from ..discovery import find_now
+
+    return find_now(farm=args.farm, key=args.key, interface=args.interface)
 
 
 def add_job(parser: Parser) -> None:

@@ -72,7 +72,7 @@ def run_render(args: argparse.Namespace) -> int:
     check_writable(output)
     signal.signal(signal.SIGTERM, _interrupt)  # or the temporary folder would stay
     # The farm first: it starts and warms up while the .blend is inspected.
-    with LocalFarm(slaves=args.slaves, threads=args.threads, blender=args.blender) as farm:
+    with LocalFarm(slaves=args.slaves, threads=args.threads, blender=args.blender, launcher=args.launcher) as farm:
         prepared = _prepare(args.blend, wanted, json=args.json)
         with Client(farm.address()) as client, farm.explaining():
             accepted = _send(client, prepared, json=args.json)
@@ -189,6 +189,7 @@ def _watch_or_leave(
         gathered = _watch(client, job, frames, args.output, json=args.json, wait=wait)
     except KeyboardInterrupt:
         where = "" if args.coordinator is None else f" --coordinator {args.coordinator}"
+        where = " --discover" if args.discover else where
         folder = args.output or "DIR"
         say(f"interrupted; job {job} goes on. Gather it later with: netrender gather {job} --output {folder}{where}")
         return 130

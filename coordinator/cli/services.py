@@ -11,12 +11,14 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..config import data_folder
+from ..config import COORDINATOR_VARIABLE, Address, data_folder
 from ..constants import DEFAULT_HOST, DEFAULT_PORT, MAX_FRAMES_PER_JOB
-from .arguments import Commands, Parser, add_blender, add_coordinator, add_json, address, command, number
+from .arguments import Commands, Parser, add_address, add_blender, add_discovery, add_farm, add_json, command, number
 
 if TYPE_CHECKING:
     from ..server import Listening
+
+logger = logging.getLogger(__name__)
 
 
 def add(commands: Commands) -> None:
@@ -34,12 +36,15 @@ def add(commands: Commands) -> None:
         metavar="N",
         help="that one job may have (default: %(default)s)",
     )
+    parser.add_argument("--no-announce", action="store_true", help="do not tell the local network, by mDNS")
+    add_farm(parser, "the name under which it is found, where there are several")
     add_json(parser, "print where it listens as one line of JSON")
     _add_exit_with_stdin(parser)
 
     text = "Render for a coordinator: one slot, with one Blender that stays warm."
     parser = command(commands, "slave", run_slave, text, log_level=logging.INFO)
-    add_coordinator(parser)
+    add_address(parser, "the first that is found on the local network")
+    add_discovery(parser)
     parser.add_argument("--name", help="(default: this machine's, and the number of the slot)")
     parser.add_argument("--threads", type=number(0, 4096), default=0, metavar="N", help="that render (default: all)")
     add_blender(parser)
@@ -66,25 +71,52 @@ def run_coordinator(args: argparse.Namespace) -> int:
             print(f"Other machines need this line: {listening.pairing_line}", flush=True)
 
     options = ServerOptions(
-        data=args.data or data_folder("coordinator"), host=args.host, port=args.port, max_frames=args.max_frames
+        data=args.data or data_folder("coordinator"),
+        host=args.host,
+        port=args.port,
+        max_frames=args.max_frames,
+        announce=not args.no_announce,
+        farm=args.farm,
+        interface=args.interface,
     )
     return run_until_stopped(lambda: serve(options, on_ready), exit_with_stdin=args.exit_with_stdin)
 
 
 def run_slave(args: argparse.Namespace) -> int:
+    from .. import renderer
     from ..slave import SlaveOptions, run
 
-    where = address(args)
-    options = SlaveOptions(
-        url=where.url,
-        token=where.token or None,
-        name=args.name,
-        threads=args.threads,
-        blender=args.blender,
-        data=args.data,
-        trace=args.trace,
-    )
-    return run_until_stopped(lambda: run(options), exit_with_stdin=args.exit_with_stdin)
+    named = None
+    if args.coordinator is not None:
+        named = Address.parse(args.coordinator)
+    elif os.environ.get(COORDINATOR_VARIABLE):
+        named = Address.default()
+    renderer.command(args.blender)  # raises if there is none, before it is looked for work
+
+    async def main() -> None:
+        where = named or await _found(args)
+        options = SlaveOptions(
+            url=where.url,
+            token=where.token or None,
+            name=args.name,
+            threads=args.threads,
+            blender=args.blender,
+            data=args.data,
+            trace=args.trace,
+        )
+        await run(options)
+
+    return run_until_stopped(main, exit_with_stdin=args.exit_with_stdin)
+
+
+async def _found(args: argparse.Namespace) -> Address:
+    """The first coordinator that announces itself and can be used, however long it takes."""
+    from .. import discovery
+
+    logger.info("looking for a coordinator on the local network; name one with --coordinator")
+    where = await discovery.find(farm=args.farm, key=args.key, interface=args.interface, on_skipped=logger.warning)
+    logger.info("found a coordinator at %s", where.url)
+    return where
 
 
 def run_until_stopped(main: Callable[[], Coroutine[None, None, None]], *, exit_with_stdin: bool) -> int:

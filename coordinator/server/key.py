@@ -1,6 +1,5 @@
 """The farm's key: asked for on every address that is not this machine alone."""
 
-import ipaddress
 import os
 import secrets
 from pathlib import Path
@@ -8,14 +7,6 @@ from pathlib import Path
 from ..errors import StorageError
 
 _FILE = "farm.key"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the address."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def farm_key(data: Path) -> str:

@@ -6,7 +6,7 @@ import logging
 from aiohttp import typedefs, web
 
 from ..errors import BadRequestError, NetrenderError, NotFoundError, UnauthorizedError
-from .key import is_loopback
+from ..interfaces import is_loopback
 
 log = logging.getLogger(__name__)
 

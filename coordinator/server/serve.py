@@ -5,7 +5,7 @@ import errno
 import logging
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from pathlib import Path
 
 import filelock
@@ -14,13 +14,14 @@ from attrs import frozen
 
 from ..constants import DEFAULT_HOST, DEFAULT_PORT, MAX_FRAMES_PER_JOB, MAX_JSON_BODY, SLAVE_SILENCE
 from ..errors import ConflictError, PortInUseError, StorageError, UsageError
+from ..interfaces import is_loopback
 from ..scheduling.events import GraceEnded
 from ..store import records
 from ..store.blobs import Blobs
 from ..store.database import Database
 from ..store.logs import Logs
 from . import blobs, frames, jobs, middlewares, requests, streams
-from .key import farm_key, is_loopback
+from .key import farm_key
 from .service import Service
 
 log = logging.getLogger(__name__)
@@ -32,6 +33,9 @@ class ServerOptions:
     host: str = DEFAULT_HOST
     port: int = DEFAULT_PORT  # 0 for any that is free
     max_frames: int = MAX_FRAMES_PER_JOB
+    announce: bool = False  # tell the local network that we are here
+    farm: str = ""  # the name under which we are found
+    interface: str | None = None  # on which we are announced; None for all that lead here
 
 
 @frozen(kw_only=True)
@@ -60,7 +64,8 @@ async def serve(options: ServerOptions, on_ready: Callable[[Listening], None]) -
             on_ready(Listening(url=f"http://{host}:{port}", pairing_line=pairing))
             grace = asyncio.create_task(_end_grace(service), name="grace after a restart")
             try:
-                raise await broken
+                async with _announced(options, port):
+                    raise await broken
             finally:
                 grace.cancel()
         finally:
@@ -146,6 +151,16 @@ async def _listen(runner: web.AppRunner, options: ServerOptions) -> int:
         raise UsageError(f"cannot listen on {where}: {error.strerror or error}; check --host and --port") from error
     port: int = runner.addresses[0][1]
     return port
+
+
+def _announced(options: ServerOptions, port: int) -> AbstractAsyncContextManager[None]:
+    if not options.announce:
+        return nullcontext()
+    from .. import discovery  # zeroconf takes its time to be imported
+
+    return discovery.announced(
+        options.host, port, key=not is_loopback(options.host), farm=options.farm, interface=options.interface
+    )
 
 
 def _reachable(host: str) -> str:

@@ -65,7 +65,7 @@ def test_slaves_are_listed(coordinator: RunningCoordinator) -> None:
         head, line = netrender("slaves", "--coordinator", coordinator.url).stdout.splitlines()
         [slave] = json.loads(netrender("slaves", "--json", "--coordinator", coordinator.url).stdout)
     assert head.split() == ["name", "host", "blender", "threads", "doing"]
-    assert line.split() == ["ada", "ada.local", "4.5.15", "2", "idle"]
+    assert line.split() == ["ada", "ada.local", "9.9.0", "2", "idle"]
     assert (slave["name"], slave["connected"]) == ("ada", True)
 
 

@@ -15,11 +15,12 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from coordinator.errors import ConflictError, PortInUseError, StorageError, UsageError
+from coordinator.interfaces import is_loopback
 from coordinator.protocol import codec, messages
 from coordinator.protocol.states import FrameState, JobState
 from coordinator.scheduling.farm import Farm
 from coordinator.server import Listening, ServerOptions, serve
-from coordinator.server.key import farm_key, is_loopback
+from coordinator.server.key import farm_key
 from coordinator.server.serve import application
 from coordinator.server.service import Service
 from coordinator.store.blobs import Blobs

@@ -1,0 +1,204 @@
+"""What background threads do for Blender: reach the coordinator, send, fetch, watch. No bpy here.
+
+They tell what happens by messages, plain values that the main thread takes from a queue.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from . import farm
+from .snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from coordinator.client import Client
+    from coordinator.config import Address
+    from coordinator.errors import NetrenderError
+    from coordinator.submission import Wishes
+
+logger = logging.getLogger(__name__)
+
+LOG_LINES = 12  # of a failed frame's log that a message quotes: its end says why
+
+
+@dataclass(frozen=True)
+class Where:
+    """What the scene and the preferences say about the coordinator."""
+
+    address: str = ""  # of the scene: a host, an address, or a pairing line
+    port: int = 0
+    pairing_line: str = ""  # of the preferences
+    coordinator: str = ""
+
+
+@dataclass(frozen=True)
+class Connected:
+    """A coordinator answers."""
+
+    line: str  # what another program on this computer needs to reach it
+
+
+@dataclass(frozen=True)
+class Uploading:
+    done: int  # bytes
+    total: int
+
+
+@dataclass(frozen=True)
+class Sent:
+    """The job is there, with all its files."""
+
+    job: str
+    name: str
+    frames: tuple[int, ...]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Fetching:
+    """These frames of the job are going to come."""
+
+    job: str
+    frames: tuple[int, ...]
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Ended:
+    """Nothing more will come."""
+
+    job: str
+    failed: dict[int, str] = field(default_factory=dict)  # with the end of each one's log
+    undone: tuple[int, ...] = ()  # because the job was cancelled
+
+
+@dataclass(frozen=True)
+class Broke:
+    """The errand could not be done."""
+
+    error: NetrenderError
+
+
+Tell = Callable[[Any], None]
+
+
+def connect(where: Where) -> Client:
+    """A client of the coordinator that is meant. Raises UsageError or UnreachableError."""
+    config = farm.config
+    if where.address:
+        text = where.address
+        named = "://" in text or text.rpartition(":")[2].isdigit()
+        return farm.client.Client(config.Address.parse(text if named or not where.port else f"{text}:{where.port}"))
+    if where.pairing_line or where.coordinator:
+        return farm.client.Client(config.Address.parse(where.pairing_line or where.coordinator))
+    if config.COORDINATOR_VARIABLE in os.environ:
+        return farm.client.Client(config.Address.default())
+    client = farm.client.Client(config.Address(url=f"http://{farm.constants.DEFAULT_HOST}:{where.port}"))
+    try:
+        client.version()
+    except farm.errors.UnreachableError:
+        client.close()
+        return farm.client.Client(farm.discovery.find_now())
+    return client
+
+
+def pairing_line(address: Address) -> str:
+    if not address.token:
+        return address.url
+    return f"{address.url.replace('http://', 'netrender://', 1)}/#{quote(address.token)}"
+
+
+def send(client: Client, snapshot: Snapshot, wishes: Wishes, tell: Tell) -> str:
+    """The job of a snapshot, with all its files, to the coordinator. Returns its id."""
+    try:
+        prepared = snapshot.prepare(wishes)
+        accepted = farm.submission.send(client, prepared, lambda done, total: tell(Uploading(done, total)))
+    finally:
+        snapshot.discard()
+    manifest = prepared.manifest
+    frames = farm.frames.FrameRange.parse(manifest.frames)
+    if not accepted.new and accepted.state in farm.states.ENDED:
+        info = client.job(accepted.id)
+        if info.counts.done < info.counts.total:  # sent once more: what failed then is to be tried again
+            client.command(accepted.id, "reset")
+    tell(Sent(accepted.id, manifest.name, tuple(frames), prepared.warnings))
+    return accepted.id
+
+
+def fetch(client: Client, job: str, frames: str, cache: Path, tell: Tell) -> None:
+    """A job's frames (all, or these) into the cache as they are done, until none is left to wait for."""
+    info = client.job(job)
+    wanted = farm.frames.FrameRange.parse(frames or info.frames)
+    folder = frames_folder(cache, info.id)
+    tell(Fetching(info.id, tuple(wanted), folder))
+    gathered = farm.gathering.gather(client, info.id, wanted, folder, wait=True, on_event=tell)
+    failed = {frame: _with_log(client, info.id, frame, why) for frame, why in gathered.failed.items()}
+    tell(Ended(info.id, failed, tuple(gathered.undone) if gathered.undone.spans else ()))
+
+
+def frames_folder(cache: Path, job: str) -> Path:
+    return cache / "frames" / job
+
+
+def _with_log(client: Client, job: str, frame: int, why: str) -> str:
+    try:
+        lines = client.log(job, frame).decode(errors="replace").splitlines()[-LOG_LINES:]
+    except farm.errors.NetrenderError as error:
+        lines = [f"(no log: {error.message})"]
+    return "\n    ".join([why, *lines])
+
+
+class Errand:
+    """One thing that a thread of its own does with the coordinator."""
+
+    def __init__(self, name: str, where: Where, work: Callable[[Client, Tell], None], tell: Tell) -> None:
+        self._where = where
+        self._work = work
+        self._tell = tell
+        self._lock = threading.Lock()
+        self._client: Client | None = None
+        self.cancelled = False
+        self._thread = threading.Thread(target=self._run, name=f"netrender {name}", daemon=True)
+        self._thread.start()
+
+    def cancel(self) -> None:
+        """Let it end at its next block of bytes; it tells nothing more. What the coordinator has stays."""
+        with self._lock:
+            self.cancelled = True
+            if self._client is not None:
+                self._client.close()
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def join(self, timeout: float | None = None) -> None:
+        self._thread.join(timeout)
+
+    def _run(self) -> None:
+        try:
+            client = connect(self._where)
+            with self._lock:
+                self._client = client
+                if self.cancelled:
+                    client.close()
+            with client:
+                client.version()
+                self._say(Connected(pairing_line(client.address)))
+                self._work(client, self._say)
+        except farm.errors.NetrenderError as error:
+            self._say(Broke(error))
+        except Exception as error:  # a defect must reach the user too, and not end in a thread that nobody looks at
+            logger.exception("%s", self._thread.name)
+            self._say(Broke(farm.errors.NetrenderError(f"{type(error).__name__}: {error}")))
+
+    def _say(self, message: Any) -> None:
+        if not self.cancelled:
+            self._tell(message)

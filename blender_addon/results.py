@@ -1,0 +1,87 @@
+"""A frame's multilayer EXR into Blender's render result: every pass, layer and view, and the stamp that Cryptomatte needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy
+
+from . import exr
+
+
+sources: dict[str, Path] = {}  # by scene: the folder with the frames that Blender writes now
+failures: dict[str, str] = {}  # by scene: why a frame could not be shown; Blender itself goes on with a black one
+
+
+class NoResult(Exception):
+    """There is nothing that could be shown for this frame; the text says why and what to do."""
+
+
+class Frame:
+    """One decoded file. Blender asks for it once for each view layer."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._reader = exr.Reader(path)
+            self._pixels = self._reader.pixels()
+        except exr.Unreadable as error:
+            raise NoResult(f"{error}; delete it and gather the frame again") from error
+        self.path = path
+        self.texts = self._reader.texts
+        self.size = self._reader.size
+
+    def plane(self, layer: str, render_pass: str, view: str, channel: str) -> Any:
+        """The pixels of one channel, the top line first; None if the file does not have it."""
+        # Blender 5 has a part for each view; Blender 4 has the view in the channel's name.
+        names = [(view, f"{layer}.{render_pass}.{channel}"), ("", f"{layer}.{render_pass}.{channel}")]
+        if view:
+            names.insert(1, ("", f"{layer}.{render_pass}.{view}.{channel}"))
+        return next((self._pixels[name] for name in names if name in self._pixels), None)
+
+
+def fill(engine: Any, depsgraph: Any, frame: Frame) -> list[str]:
+    """Give Blender the pixels of the view layer that it renders now. Returns the passes that the file lacks.
+
+    Raises NoResult if the file has another size than the render.
+    """
+    layer_name = depsgraph.view_layer_eval.name
+    whole = engine.get_result()
+    width, height = whole.resolution_x, whole.resolution_y
+    left, top = _offset(frame, depsgraph.scene.render, width, height)
+    missing = []
+    result = engine.begin_result(0, 0, width, height, layer=layer_name)
+    try:
+        views = [view.name for view in result.views]
+        for render_pass in result.layers[0].passes:
+            view = views[render_pass.view_id] if len(views) > 1 else ""
+            planes = [frame.plane(layer_name, render_pass.name, view, channel) for channel in render_pass.channel_id]
+            if any(plane is None for plane in planes):
+                missing.append(render_pass.name)
+                continue
+            pixels = numpy.stack([plane[top : top + height, left : left + width] for plane in planes], axis=-1)
+            # Blender begins with the line at the bottom.
+            render_pass.rect.foreach_set(numpy.ascontiguousarray(pixels[::-1], numpy.float32).ravel())
+    finally:
+        engine.end_result(result)
+    for name, text in frame.texts.items():
+        if name.startswith(("cryptomatte/", "cycles.")):
+            whole.stamp_data_add_field(name, text)
+    return missing
+
+
+def _offset(frame: Frame, render: Any, width: int, height: int) -> tuple[int, int]:
+    """Where the render's rectangle lies in the file, from its top left. Raises NoResult."""
+    if frame.size == (width, height):
+        return 0, 0
+    full = (
+        render.resolution_x * render.resolution_percentage // 100,
+        render.resolution_y * render.resolution_percentage // 100,
+    )
+    if render.use_border and frame.size == full:  # not cropped: black around the border
+        left, bottom = int(render.border_min_x * full[0]), int(render.border_min_y * full[1])
+        return left, full[1] - bottom - height
+    raise NoResult(
+        f"the frame in {frame.path} has {frame.size[0]} x {frame.size[1]} pixels, this scene renders {width} x {height}: "
+        "set the resolution back, or send the scene again"
+    )
