@@ -179,9 +179,9 @@ def test_a_blender_that_is_not_there(tmp_path: Path) -> None:
 def test_a_blender_gets_its_scripts_disabled(tmp_path: Path) -> None:
     blender = fake_blender(tmp_path)
     command = renderer.command(blender)
-    assert command[:4] == [blender, "-b", "--disable-autoexec", "-P"]
-    assert Path(command[4]).is_file()
-    assert renderer.command(sys.executable) == [sys.executable, command[4]]
+    assert command[:6] == [blender, "-b", "--disable-autoexec", "-t", "0", "-P"]
+    assert Path(command[6]).is_file()
+    assert renderer.command(sys.executable, threads=2) == [sys.executable, command[6], "--threads", "2"]
 
 
 @pytest.mark.blender

@@ -1,5 +1,9 @@
-"""Starts the renderer: ``python __main__.py`` with bpy, or ``blender -b --disable-autoexec -P __main__.py``."""
+"""Starts the renderer: ``python __main__.py`` with bpy, or ``blender -b --disable-autoexec -P __main__.py``.
 
+Its one argument is ``--threads N`` (0: all), after ``--`` for a Blender.
+"""
+
+import argparse
 import importlib
 import os
 import sys
@@ -18,7 +22,12 @@ def main() -> None:
     sys.modules[ADDON] = package
     status = 1
     try:
-        loop = importlib.import_module(f"{ADDON}.renderer.loop")
+        parser = argparse.ArgumentParser(prog="renderer")
+        parser.add_argument("--threads", type=int, default=0)
+        given = sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else sys.argv[1:]
+        threads = importlib.import_module(f"{ADDON}.renderer.threads")
+        with threads.blender_loads(parser.parse_args(given).threads):
+            loop = importlib.import_module(f"{ADDON}.renderer.loop")
         status = loop.run()
     except BaseException:
         traceback.print_exc()

@@ -17,20 +17,22 @@ def script() -> Path:
     return inside_extension if inside_extension.is_file() else root / "blender_addon" / "renderer" / "__main__.py"
 
 
-def command(blender: str | None) -> list[str]:
-    """The command line that starts a renderer.
+def command(blender: str | None, threads: int = 0) -> list[str]:
+    """The command line that starts a renderer, which uses ``threads`` threads, or all for 0.
 
     ``blender`` is a Blender's executable, or a Python (named ``python...``) that can import bpy; None is this Python.
     Raises BlenderNotFoundError if there is no such thing.
     """
+    arguments = [str(script()), "--threads", str(threads)]
     if blender is None:
         if importlib.util.find_spec("bpy") is None:
             raise BlenderNotFoundError(f"no Blender: {sys.executable} has no module bpy; {REMEDY}")
-        return [sys.executable, str(script())]
+        return [sys.executable, *arguments]
     program = shutil.which(str(Path(blender).expanduser()))
     if program is None:
         why = "is not an executable program" if Path(blender).exists() else "does not exist"
         raise BlenderNotFoundError(f"no Blender: {blender!r} {why}; {REMEDY}")
     if Path(program).name.lower().startswith("python"):
-        return [program, str(script())]
-    return [program, "-b", "--disable-autoexec", "-P", str(script())]
+        return [program, *arguments]
+    # Blender itself takes the number too: for what is not the render, and was started before our script.
+    return [program, "-b", "--disable-autoexec", "-t", str(threads), "-P", str(script()), "--", *arguments[1:]]
