@@ -42,6 +42,7 @@ class Animation:
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     slave: local_slave.LocalSlave | None = None
+    writing: writing.Writing | None = None  # what a window's Blender renders now
 
     @property
     def over(self) -> bool:
@@ -121,6 +122,30 @@ class Animation:
                 self.stop(str(error))
                 return
             self.gathering.wrote(run)
+
+    def carry_on(self) -> None:
+        """The same in a window, where a render is begun and ends some ticks later."""
+        if self.writing is not None:
+            if writing.is_rendering():
+                return
+            self.writing.restore()
+            failure, interrupted = results.failures.pop(self.scene, ""), self.writing.cancelled
+            if self.gathering is not None and not failure and not interrupted:
+                self.gathering.wrote(self.writing.run)
+            self.writing = None
+            if failure or interrupted:
+                self.stop(failure or "interrupted while Blender wrote the frames; what was gathered stays in the cache")
+            return
+        run = self.gathering.next_run() if self.gathering is not None else None
+        scene = bpy.data.scenes.get(self.scene)
+        if run is None or scene is None or writing.is_rendering():
+            return
+        assert self.folder is not None
+        self.writing = writing.Writing.prepare(scene, run, self.folder)
+        try:
+            self.writing.render(window=True)
+        except farm.errors.NetrenderError as error:
+            self.stop(error.message)
 
     def close(self) -> None:
         """When it is over."""

@@ -14,7 +14,7 @@ VERSION_TEXT = ".".join(map(str, VERSION))
 EEVEE = "BLENDER_EEVEE" if VERSION >= (5, 0, 0) else "BLENDER_EEVEE_NEXT"
 _EEVEES = frozenset({"BLENDER_EEVEE", "BLENDER_EEVEE_NEXT"})
 
-BASE_ENGINE = bpy.types.RenderEngine
+BASE_ENGINE: Any = bpy.types.RenderEngine
 
 
 def engines() -> list[str]:
@@ -35,7 +35,7 @@ def engine_class(name: str) -> Any:
     while unseen:
         cls = unseen.pop()
         unseen += cls.__subclasses__()
-        if cls.is_registered and getattr(cls, "bl_idname", None) == name:
+        if getattr(cls, "is_registered", False) and getattr(cls, "bl_idname", None) == name:
             return cls
     return None
 
@@ -159,7 +159,7 @@ def render_animation(first: int, last: int, step: int, *, scene: Any, window: bo
     The scene's own range is kept where Blender can be told another (drivers may read it); before 5.0 the caller has to
     set and restore it.
     """
-    options = {"frame_start": first, "frame_end": last} if KEEPS_RANGE else {}
+    options: Any = {"frame_start": first, "frame_end": last} if KEEPS_RANGE else {}
     how = ("INVOKE_DEFAULT",) if window else ("EXEC_DEFAULT",)
     return bpy.ops.render.render(*how, animation=True, scene=scene.name, **options)
 
@@ -169,12 +169,13 @@ KEEPS_RANGE = VERSION >= (5, 0, 0)
 
 def save_image_copy(image: Any, path: str) -> None:
     """Write the pixels that Blender has in memory; the image stays as it is, unsaved changes and all."""
-    if "save_copy" in bpy.types.Image.bl_rna.functions["save"].parameters:  # not in 4.2 and 4.3
+    rna: Any = bpy.types.Image.bl_rna
+    if "save_copy" in rna.functions["save"].parameters:  # not in 4.2 and 4.3
         image.save(filepath=path, save_copy=True)
         return
     # Saving under another name would make that the image's own, so another image is saved.
     width, height = image.size
-    other = bpy.data.images.new(image.name, width, height, alpha=image.channels == 4, float_buffer=image.is_float)
+    other: Any = bpy.data.images.new(image.name, width, height, alpha=image.channels == 4, float_buffer=image.is_float)
     try:
         other.colorspace_settings.name = image.colorspace_settings.name
         other.file_format = image.file_format

@@ -1,4 +1,4 @@
-"""The render engine NETRENDER: it computes nothing, it forwards to the functions that know where a result comes from."""
+"""The render engine NETRENDER: computes nothing, forwards to the functions that know where a result comes from."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class NETRENDER_RenderEngine(bpy.types.RenderEngine):
     def update_render_passes(self, scene: Any = None, renderlayer: Any = None) -> None:
         passes.register(self, properties.real_engine(scene), scene, renderlayer)
 
-    def render(self, depsgraph: Any) -> None:
+    def render(self, depsgraph: Any) -> None:  # type: ignore[override]  # the stubs mean another attribute
         render(self, depsgraph)
 
 

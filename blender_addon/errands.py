@@ -92,12 +92,8 @@ Tell = Callable[[Any], None]
 def connect(where: Where) -> Client:
     """A client of the coordinator that is meant. Raises UsageError or UnreachableError."""
     config = farm.config
-    if where.address:
-        text = where.address
-        named = "://" in text or text.rpartition(":")[2].isdigit()
-        return farm.client.Client(config.Address.parse(text if named or not where.port else f"{text}:{where.port}"))
-    if where.pairing_line or where.coordinator:
-        return farm.client.Client(config.Address.parse(where.pairing_line or where.coordinator))
+    if named := named_address(where):
+        return farm.client.Client(config.Address.parse(named))
     if config.COORDINATOR_VARIABLE in os.environ:
         return farm.client.Client(config.Address.default())
     client = farm.client.Client(config.Address(url=f"http://{farm.constants.DEFAULT_HOST}:{where.port}"))
@@ -113,6 +109,14 @@ def pairing_line(address: Address) -> str:
     if not address.token:
         return address.url
     return f"{address.url.replace('http://', 'netrender://', 1)}/#{quote(address.token)}"
+
+
+def named_address(where: Where) -> str:
+    """What the user wrote; empty if nothing."""
+    text = where.address
+    if text and where.port and "://" not in text and not text.rpartition(":")[2].isdigit():
+        return f"{text}:{where.port}"
+    return text or where.pairing_line or where.coordinator
 
 
 def send(client: Client, snapshot: Snapshot, wishes: Wishes, tell: Tell) -> str:

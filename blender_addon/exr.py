@@ -1,4 +1,4 @@
-"""Reads the multilayer EXR files that Blender writes: every part, channel and text attribute. Standard library and numpy.
+"""Reads the multilayer EXR files that Blender writes: every part, channel and text attribute. numpy and no more.
 
 Why not Blender's own ``load_from_file``: from 5.0 on it cannot read views, it drops the header (which Cryptomatte
 needs), and it holds Python's lock while it reads, so that the window would stand still.

@@ -50,7 +50,11 @@ __all__ = [
 
 _INSIDE = (Path(__file__).parent / "coordinator").is_dir()
 _ROOT = f"{__package__}.coordinator" if _INSIDE else "coordinator"
-_FOLDERS = {"downloads": "client", "replies": "renderer", **dict.fromkeys(("codec", "frames", "jobs", "messages", "states"), "protocol")}
+_FOLDERS = {
+    "downloads": "client",
+    "replies": "renderer",
+    **dict.fromkeys(("codec", "frames", "jobs", "messages", "states"), "protocol"),
+}
 
 
 def __getattr__(name: str) -> "ModuleType | str":

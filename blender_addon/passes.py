@@ -1,4 +1,4 @@
-"""Which passes the real engine has in a view layer: what Blender has to allocate, and shows as sockets in the compositor."""
+"""Which passes the real engine has in a view layer: what Blender has to allocate, and the compositor's sockets."""
 
 from __future__ import annotations
 

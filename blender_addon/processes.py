@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,7 @@ class Child:
         name: str,
         arguments: Sequence[str],
         *,
+        environment: Mapping[str, str] | None = None,
         on_log: OnLine = lambda line: None,
         on_end: OnLine = lambda text: None,
     ) -> None:
@@ -64,7 +65,9 @@ class Child:
         self._stopping = False
         self._tail: deque[str] = deque(maxlen=farm.constants.RENDERER_TAIL)
         self.said: Future[dict[str, Any]] = Future()  # the line of JSON with which it says where it is
-        self._process = launcher().start(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self._process = launcher().start(
+            arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, environment=environment
+        )
         _running.add(self)
         self._threads = [
             threading.Thread(target=target, name=f"{name} {target.__name__}", daemon=True)
@@ -89,7 +92,6 @@ class Child:
         for thread in self._threads:
             if thread is not threading.current_thread():
                 thread.join()
-        _running.discard(self)
 
     def _read_output(self) -> None:
         assert self._process.stdout is not None
@@ -107,6 +109,7 @@ class Child:
                 self._on_log(text)
         self._process.wait()
         self._threads[0].join()
+        _running.discard(self)
         if not self.said.done():
             self.said.set_exception(farm.errors.NetrenderError(self._death()))
         if not self._stopping:
@@ -125,14 +128,20 @@ def coordinator(arguments: Sequence[str] = (), **callbacks: OnLine) -> Child:
     return Child("coordinator", ["coordinator", "--json", *arguments], **callbacks)
 
 
-def slave(arguments: Sequence[str] = (), **callbacks: OnLine) -> Child:
-    """Start one that renders with this Blender; without ``--coordinator`` it finds one on the local network."""
+def slave(arguments: Sequence[str] = (), *, address: str = "", key: str = "", **callbacks: OnLine) -> Child:
+    """Start one that renders with this Blender.
+
+    ``address`` is what a user may type, or a pairing line; empty to find a coordinator on the local network, which may
+    ask for the ``key``.
+    """
     blender = launcher().blender
-    return Child("slave", ["slave", *(["--blender", blender] if blender else []), *arguments], **callbacks)
-
-
-def register() -> None:
-    """Nothing to do: what was started is ended by ``unregister``."""
+    known = {farm.config.COORDINATOR_VARIABLE: address, farm.config.KEY_VARIABLE: key}
+    return Child(
+        "slave",
+        ["slave", *(["--blender", blender] if blender else []), *arguments],
+        environment={name: value for name, value in known.items() if value},
+        **callbacks,
+    )
 
 
 def unregister() -> None:

@@ -84,8 +84,10 @@ CLASSES = (NETRENDER_PG_slave, NETRENDER_PG_settings)
 
 
 def register() -> None:
-    bpy.types.Scene.netrender = PointerProperty(type=NETRENDER_PG_settings)
+    scene: Any = bpy.types.Scene
+    scene.netrender = PointerProperty(type=NETRENDER_PG_settings)
 
 
 def unregister() -> None:
-    del bpy.types.Scene.netrender
+    scene: Any = bpy.types.Scene
+    del scene.netrender

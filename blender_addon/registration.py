@@ -37,6 +37,7 @@ def register() -> None:
                 undo.callback(bpy.utils.unregister_class, cls)
             if hasattr(module, "register"):
                 module.register()
+            if hasattr(module, "unregister"):
                 undo.callback(module.unregister)
         if not bpy.app.binary_path:
             # Blender as a Python module unregisters nothing at its end, and hangs there with an engine registered.

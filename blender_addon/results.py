@@ -1,4 +1,4 @@
-"""A frame's multilayer EXR into Blender's render result: every pass, layer and view, and the stamp that Cryptomatte needs."""
+"""A frame's multilayer EXR into Blender's render result: every pass, layer and view, and Cryptomatte's names."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 import numpy
 
 from . import exr
-
 
 sources: dict[str, Path] = {}  # by scene: the folder with the frames that Blender writes now
 failures: dict[str, str] = {}  # by scene: why a frame could not be shown; Blender itself goes on with a black one
@@ -82,6 +81,6 @@ def _offset(frame: Frame, render: Any, width: int, height: int) -> tuple[int, in
         left, bottom = int(render.border_min_x * full[0]), int(render.border_min_y * full[1])
         return left, full[1] - bottom - height
     raise NoResult(
-        f"the frame in {frame.path} has {frame.size[0]} x {frame.size[1]} pixels, this scene renders {width} x {height}: "
+        f"{frame.path} has {frame.size[0]} x {frame.size[1]} pixels, and this scene renders {width} x {height}: "
         "set the resolution back, or send the scene again"
     )

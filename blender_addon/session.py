@@ -1,6 +1,6 @@
 """What this Blender knows of the farm: threads ask, one timer takes what they tell, panels draw from the state here.
 
-bpy is touched on the main thread alone. Nothing here is started by drawing: an operator does, and unregistering ends it.
+bpy is touched on the main thread alone. Drawing starts nothing here: operators do, and unregistering ends it.
 """
 
 from __future__ import annotations
@@ -8,38 +8,26 @@ from __future__ import annotations
 import queue
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from . import errands, farm, preferences
+from . import errands, preferences, watching
 from .animation import Animation
 from .errands import Where
 
 if TYPE_CHECKING:
     from coordinator.client import Client
-    from coordinator.protocol.jobs import JobInfo, SlaveInfo
 
 BUDGET = 0.005  # seconds of a tick in which messages are taken
 TICK, IDLE_TICK = 0.05, 0.25  # seconds between two ticks: while something is going on, and while only watching
 
 
-@dataclass
-class Farm:
-    """What panels draw. Only the main thread changes it."""
-
-    connected: bool = False
-    line: str = ""  # where it is, or why it cannot be reached
-    jobs: dict[str, JobInfo] = field(default_factory=dict)  # newest last
-    slaves: dict[str, SlaveInfo] = field(default_factory=dict)
-    animation: Animation | None = None
-    upload: tuple[int, int] | None = None  # bytes of a job that is being sent
-    note: str = ""  # what happened last
-
-
-state = Farm()
+state = watching.Farm()
+animation: Animation | None = None  # the one that a window gathers
+upload: tuple[int, int] | None = None  # bytes done and in all of a job that is being sent
+note: str = ""  # what happened last
 _messages: queue.SimpleQueue[tuple[Callable[[Any], None], Any]] = queue.SimpleQueue()
 _errands: list[errands.Errand] = []
 _watch: errands.Errand | None = None
@@ -89,15 +77,8 @@ def watch(where: Where) -> None:
     global _watch
     stop_watching()
 
-    def follow(client: Client, tell: errands.Tell) -> None:
-        for slave in client.slaves():
-            tell(farm.messages.SlaveChanged(slave=slave))
-        for event in client.events():
-            if event is not None:
-                tell(event)
-
     state.line = "connecting"
-    _watch = run("watch", where, follow, take)
+    _watch = run("watch", where, watching.follow, state.take)
 
 
 def stop_watching() -> None:
@@ -106,43 +87,49 @@ def stop_watching() -> None:
         _watch.cancel()
         _errands.remove(_watch)
         _watch = None
-    state.connected, state.line = False, ""
-    state.jobs.clear()
-    state.slaves.clear()
+    state.clear()
 
 
-def watching() -> bool:
+def is_watching() -> bool:
     return _watch is not None
 
 
-def take(event: Any) -> None:
-    """An event of the farm, into the state."""
-    messages = farm.messages
-    match event:
-        case errands.Connected(line=line):
-            state.connected, state.line = True, line.partition("#")[0]
-        case errands.Broke(error=error):
-            state.connected, state.line = False, error.message
-        case messages.JobChanged(job=job):
-            state.jobs[job.id] = job
-        case messages.SlaveChanged(slave=slave):
-            state.slaves[slave.id] = slave
-        case messages.FrameDispatched(job=job):
-            _count(job, queued=-1, dispatched=1)
-        case messages.FrameDone(job=job):
-            _count(job, dispatched=-1, done=1)
-        case messages.FrameFailed(job=job, final=True):
-            _count(job, dispatched=-1, error=1)
-        case messages.FrameQueued(job=job):
-            _count(job, dispatched=-1, queued=1)
+def begin(make: Callable[[errands.Tell], Animation]) -> None:
+    """Start an animation that the timer carries on. Raises what ``make`` raises."""
+    global animation
+    animation = make(teller(lambda message: animation.take(message) if animation is not None else None))
+    each_tick(_carry_on)
 
 
-def _count(job: str, **changes: int) -> None:
-    """Between two reports of a job its counts follow the events."""
-    info = state.jobs.get(job)
-    if info is not None:
-        counts = {name: max(0, getattr(info.counts, name) + change) for name, change in changes.items()}
-        state.jobs[job] = farm.evolve(info, counts=farm.evolve(info.counts, **counts))
+def _carry_on() -> None:
+    if animation is not None:
+        animation.carry_on()
+
+
+def over() -> bool:
+    """Whether the animation is at its end, its last frame written."""
+    return animation is None or (animation.over and animation.writing is None)
+
+
+def interrupt() -> None:
+    """The user has enough: a job that this animation sent is cancelled, another one goes on without us."""
+    if animation is None:
+        return
+    job, was_ours = animation.job, animation.sent
+    animation.stop(f"interrupted; job {job} " + ("is cancelled" if was_ours else "goes on") if job else "interrupted")
+    if was_ours:
+        scene = bpy.data.scenes.get(animation.scene)
+        if scene is not None:
+            run("cancel", where(scene), lambda client, tell: client.command(job, "cancel"), lambda message: None)
+
+
+def end() -> None:
+    """After it is over."""
+    global animation
+    no_more_ticks(_carry_on)
+    if animation is not None:
+        animation.close()
+    animation = None
 
 
 def start_timer() -> None:
@@ -153,14 +140,14 @@ def start_timer() -> None:
 def _tick() -> float | None:
     """The one timer. Ends itself when nobody is left to hear."""
     changed = drain()
-    for call in list(_tickers):
+    for call in _tickers:
         call()
     _errands[:] = [errand for errand in _errands if errand.alive or errand is _watch]
     if changed:
         redraw()
     if not _errands and not _tickers and _messages.empty():
         return None
-    return TICK if _tickers or len(_errands) > watching() else IDLE_TICK
+    return TICK if _tickers or len(_errands) > is_watching() else IDLE_TICK
 
 
 def drain(budget: float = BUDGET) -> bool:
@@ -178,7 +165,8 @@ def drain(budget: float = BUDGET) -> bool:
 
 def redraw() -> None:
     """The areas where our panels are."""
-    for window in bpy.context.window_manager.windows:
+    manager: Any = bpy.context.window_manager
+    for window in manager.windows:
         for area in window.screen.areas:
             if area.type == "PROPERTIES":
                 area.tag_redraw()
@@ -189,11 +177,12 @@ def register() -> None:
 
 
 def unregister() -> None:
+    global animation
     stop_watching()
-    if state.animation is not None:
-        state.animation.stop()
-        state.animation.close()
-        state.animation = None
+    if animation is not None:
+        animation.stop()
+        animation.close()
+        animation = None
     for errand in _errands:
         errand.cancel()
     _errands.clear()

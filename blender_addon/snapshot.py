@@ -106,7 +106,7 @@ def _as_saved_here(found: dict[str, Any]) -> dict[str, Any]:
 
 def _painted(folder: Path) -> dict[str, Path]:
     """Images of files that were changed in Blender and not saved: it renders what it has, so the farm gets that."""
-    replaced = {}
+    replaced: dict[str, Path] = {}
     for image in bpy.data.images:
         if image.is_dirty and image.source == "FILE" and image.filepath and image.packed_file is None:
             copy = folder / f"{len(replaced)}{Path(image.filepath).suffix}"

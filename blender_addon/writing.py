@@ -1,7 +1,7 @@
 """Gathered frames through this Blender's compositor, sequencer, colour management and output settings.
 
-A run of frames is an ordinary animation render, by the engine NETRENDER, which takes each frame from the cache. What has
-to be changed in the scene for that is changed only meanwhile.
+A run of frames is an ordinary animation render, by the engine NETRENDER, which takes each frame from the cache. What
+has to be changed in the scene for that is changed only meanwhile.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ class Writing:
     scene: str
     run: Run
     folder: Path
-    _before: dict[str, Any]
+    before: dict[str, Any]
+    cancelled: bool = False  # by Esc in the render's window
 
     @classmethod
     def prepare(cls, scene: Any, run: Run, folder: Path) -> Writing:
@@ -43,6 +44,7 @@ class Writing:
         """All of it; in a window it only begins. Raises StorageError if Blender cannot write."""
         scene = bpy.data.scenes[self.scene]
         results.failures.pop(self.scene, None)
+        bpy.app.handlers.render_cancel.append(self.on_cancel)
         try:
             compat.render_animation(self.run.first, self.run.last, self.run.step, scene=scene, window=window)
         except RuntimeError as error:
@@ -50,17 +52,28 @@ class Writing:
                 f"Blender could not write the frames: {' '.join(str(error).split())}; check the output path and format"
             ) from error
 
+    def on_cancel(self, *_: Any) -> None:
+        """Blender calls it, from its render thread."""
+        self.cancelled = True
+
     def restore(self) -> None:
         """Put everything back."""
+        if self.on_cancel in bpy.app.handlers.render_cancel:
+            bpy.app.handlers.render_cancel.remove(self.on_cancel)
         results.sources.pop(self.scene, None)
         scene = bpy.data.scenes.get(self.scene)
         if scene is None:
             return
-        scene.render.engine = self._before["engine"]
-        scene.frame_step = self._before["frame_step"]
-        if "frame_start" in self._before:
-            scene.frame_start, scene.frame_end = self._before["frame_start"], self._before["frame_end"]
-            scene.frame_start = self._before["frame_start"]
+        scene.render.engine = self.before["engine"]
+        scene.frame_step = self.before["frame_step"]
+        if "frame_start" in self.before:
+            scene.frame_start, scene.frame_end = self.before["frame_start"], self.before["frame_end"]
+            scene.frame_start = self.before["frame_start"]
+
+
+def is_rendering() -> bool:
+    """Whether a render that a window began goes on."""
+    return bool(bpy.app.is_job_running("RENDER"))
 
 
 def write(scene: Any, run: Run, folder: Path) -> None:

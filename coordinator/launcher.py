@@ -5,7 +5,7 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -32,16 +32,24 @@ class Launcher:
         return cls(command=(sys.executable, "-m", package), path=(str(root),))
 
     def start(
-        self, arguments: Sequence[str], *, stdout: int | IO[bytes], stderr: int | IO[bytes]
+        self,
+        arguments: Sequence[str],
+        *,
+        stdout: int | IO[bytes],
+        stderr: int | IO[bytes],
+        environment: Mapping[str, str] | None = None,
     ) -> subprocess.Popen[bytes]:
-        """Start a coordinator or a slave. It ends by itself when its stdin does, so that it never outlives us."""
+        """Start a coordinator or a slave. It ends by itself when its stdin does, so that it never outlives us.
+
+        ``environment`` is for what other users of this machine must not read: they can read arguments.
+        """
         path = os.pathsep.join(filter(None, [*self.path, os.environ.get("PYTHONPATH")]))
         return subprocess.Popen(
             [*self.command, *arguments, "--exit-with-stdin"],
             stdin=subprocess.PIPE,
             stdout=stdout,
             stderr=stderr,
-            env={**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", **(environment or {})},
             **_own_group(),
         )
 

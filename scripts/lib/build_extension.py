@@ -64,6 +64,7 @@ def wheels() -> Path:
     if not folder.is_dir():
         folder.parent.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as temp:
+            downloaded = Path(temp) / "wheels"
             command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
             # Pure Python only: the same files serve every platform and every Python from Blender 4.2 to 5.2.
             pure = [
@@ -73,8 +74,12 @@ def wheels() -> Path:
                 "--abi=none",
                 "--python-version=3.11",
             ]
-            subprocess.run([*command, "--require-hashes", "--no-deps", *pure, "-r", LOCK, "-d", temp], check=True)
-            shutil.copytree(temp, folder)
+            subprocess.run([*command, "--require-hashes", "--no-deps", *pure, "-r", LOCK, "-d", downloaded], check=True)
+            try:
+                downloaded.rename(folder)
+            except OSError:
+                if not folder.is_dir():  # another build was not faster
+                    raise
     return folder
 
 

@@ -1,0 +1,100 @@
+"""What "rendering" is for a Master and a Slave: a child process that runs until Esc, and a line about what it does.
+
+Runs in ``engine.render``, on Blender's render thread; the render window stays blank.
+"""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable
+from typing import Any
+
+from . import errands, farm, processes, session, watching
+
+LOOK = 0.1  # seconds between two looks at whether the user pressed Esc: Blender only tells when asked
+
+
+def serve(engine: Any, scene: Any) -> None:
+    """Be the scene's Master or Slave until the user has enough, or the child ends by itself."""
+    if engine.test_break():
+        return  # Blender asks for each view layer
+    try:
+        if scene.netrender.mode == "MASTER":
+            _master(engine, scene)
+        else:
+            _slave(engine, scene)
+    except farm.errors.NetrenderError as error:
+        engine.error_set(str(error))
+
+
+def master_arguments(scene: Any) -> list[str]:
+    """Of ``netrender coordinator``."""
+    settings = scene.netrender
+    arguments = ["--port", str(settings.port)]
+    return [*arguments, "--host", settings.address] if settings.address else arguments
+
+
+def slave_arguments(scene: Any) -> list[str]:
+    """Of ``netrender slave``: without an address it finds the master by itself."""
+    where = session.where(scene)
+    named = where.address or where.pairing_line or where.coordinator
+    return ["--coordinator", errands.named_address(where)] if named else []
+
+
+def _master(engine: Any, scene: Any) -> None:
+    messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    child = processes.coordinator(master_arguments(scene), on_end=lambda text: messages.put(_Died(text)))
+    try:
+        engine.update_stats("", "Netrender Master: starting")
+        said = _said(engine, child)
+        if said is None:
+            return
+        line = str(said.get("pairing_line") or said["url"])
+        state = watching.Farm()
+        errand = errands.Errand("watch", errands.Where(address=line), watching.follow, messages.put)
+        try:
+
+            def told(message: Any) -> str:
+                state.take(message)
+                return f"Netrender Master: {line}  {state.summary()}"
+
+            _loop(engine, messages, told)
+        finally:
+            errand.cancel()
+    finally:
+        child.stop()
+
+
+def _slave(engine: Any, scene: Any) -> None:
+    messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    engine.update_stats("", "Netrender Slave: looking for a master")
+    child = processes.slave(slave_arguments(scene), on_log=messages.put, on_end=lambda text: messages.put(_Died(text)))
+    try:
+        _loop(engine, messages, lambda line: f"Netrender Slave: {line}")
+    finally:
+        child.stop()
+
+
+class _Died(str):
+    """How a child ended by itself."""
+
+
+def _said(engine: Any, child: processes.Child) -> dict[str, Any] | None:
+    """What the child said of itself when it was ready; None if the user did not wait for that."""
+    while not engine.test_break():
+        try:
+            return child.said.result(LOOK)
+        except TimeoutError:
+            continue
+    return None
+
+
+def _loop(engine: Any, messages: queue.SimpleQueue[Any], line: Callable[[Any], str]) -> None:
+    while not engine.test_break():
+        try:
+            message = messages.get(timeout=LOOK)
+        except queue.Empty:
+            continue
+        if isinstance(message, _Died):
+            raise farm.errors.NetrenderError(message)
+        engine.update_stats("", line(message))

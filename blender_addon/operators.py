@@ -1,0 +1,171 @@
+"""``netrender.*``: what a person presses and a script calls. Thin: the work is in the modules that they call.
+
+From a script (``bpy.ops.netrender.animation()``) each returns when it is done, and an error is a RuntimeError as with
+Blender's own operators. From a button it goes on in the background, and Esc ends it.
+"""
+
+import queue
+from collections.abc import Callable
+from typing import Any
+
+import bpy
+from bpy.props import BoolProperty, StringProperty
+
+from . import animation, errands, farm, job_operators, session, still
+
+Result = Any  # a set of Blender's own words, such as {"FINISHED"}
+Make = Callable[[errands.Tell], animation.Animation]
+
+LOOK = 0.1  # seconds between two looks of a modal operator at whether its work is over
+
+
+def report(operator: Any, texts: list[str], level: str) -> None:
+    for text in texts:
+        operator.report({level}, text)
+
+
+def until_written(operator: Any, make: Make) -> Result:
+    """Send or take up a job, and write all of it, before returning."""
+    messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    try:
+        running = make(messages.put)
+    except farm.errors.NetrenderError as error:
+        operator.report({"ERROR"}, error.message)
+        return {"CANCELLED"}
+    try:
+        while not running.over:
+            running.take(messages.get())
+            running.write_ready()
+    except BaseException:
+        running.stop()
+        raise
+    finally:
+        running.close()
+    return told(operator, running)
+
+
+def told(operator: Any, running: animation.Animation) -> Result:
+    """Report how it ended."""
+    report(operator, running.warnings, "WARNING")
+    if running.problems:
+        # One report: in a script the first error is the one that is raised.
+        operator.report({"ERROR"}, "\n".join(running.problems))
+        return {"CANCELLED"}
+    frames = running.gathering.frames if running.gathering is not None else ()
+    operator.report({"INFO"}, f"{len(frames)} frames of job {running.job} are written")
+    return {"FINISHED"}
+
+
+class InBackground:
+    """A modal operator that looks on while the session's timer does the work."""
+
+    _timer: Any = None
+
+    def begin_modal(self, context: Any, make: Make) -> Result:
+        if session.animation is not None:
+            self.report({"ERROR"}, "an animation is being gathered already; press Esc to end it first")  # type: ignore
+            return {"CANCELLED"}
+        try:
+            session.begin(make)
+        except farm.errors.NetrenderError as error:
+            self.report({"ERROR"}, error.message)  # type: ignore[attr-defined]
+            return {"CANCELLED"}
+        manager = context.window_manager
+        self._timer = manager.event_timer_add(LOOK, window=context.window)
+        manager.modal_handler_add(self)
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: Any, event: Any) -> Result:
+        running = session.animation
+        if running is not None and event.type == "ESC" and event.value == "PRESS":
+            session.interrupt()
+        if running is not None and not session.over():
+            return {"PASS_THROUGH"}
+        context.window_manager.event_timer_remove(self._timer)
+        session.end()
+        return told(self, running) if running is not None else {"CANCELLED"}
+
+
+class NETRENDER_OT_animation(InBackground, bpy.types.Operator):
+    """Send the scene as it is now to the farm, and write its frames as they come"""
+
+    bl_idname = "netrender.animation"
+    bl_label = "Animation on Network"
+
+    allow_missing: BoolProperty(name="Allow Missing Files", description="Render without files that are not there")
+
+    def _make(self, context: Any) -> Make:
+        scene, where, cache = context.scene, session.where(context.scene), session.cache()
+        return lambda tell: animation.begin(scene, where, cache, tell, allow_missing=self.allow_missing)
+
+    def execute(self, context: Any) -> Result:
+        return until_written(self, self._make(context))
+
+    def invoke(self, context: Any, event: Any) -> Result:
+        return self.begin_modal(context, self._make(context))
+
+
+class NETRENDER_OT_gather(InBackground, bpy.types.Operator):
+    """Write the frames of a job that was sent before: those that are done now, the others when they are"""
+
+    bl_idname = "netrender.gather"
+    bl_label = "Get Animation"
+
+    job: StringProperty(name="Job", description="Its id. Empty: the last that was sent from this scene")
+
+    def _make(self, context: Any) -> Make:
+        scene, where, cache = context.scene, session.where(context.scene), session.cache()
+        job = job_operators.chosen(scene, self.job)
+        return lambda tell: animation.take_up(scene, job, where, cache, tell)
+
+    def execute(self, context: Any) -> Result:
+        return job_operators.guarded(self, lambda: until_written(self, self._make(context)))
+
+    def invoke(self, context: Any, event: Any) -> Result:
+        return job_operators.guarded(self, lambda: self.begin_modal(context, self._make(context)))
+
+
+class NETRENDER_OT_image(bpy.types.Operator):
+    """Render the current frame on the network: from a job that was sent from this file, or as a job of its own"""
+
+    bl_idname = "netrender.image"
+    bl_label = "Image on Network"
+
+    write_still: BoolProperty(name="Write Image", description="Save it to the output path")
+
+    def execute(self, context: Any) -> Result:
+        return self._render(context, "EXEC_DEFAULT")
+
+    def invoke(self, context: Any, event: Any) -> Result:
+        return self._render(context, "INVOKE_DEFAULT")
+
+    def _render(self, context: Any, how: str) -> Result:
+        return job_operators.guarded(self, lambda: still.render(context.scene, how, write_still=self.write_still))
+
+
+class NETRENDER_OT_start(bpy.types.Operator):
+    """Start as the master or as a slave, as the mode says, until Esc"""
+
+    bl_idname = "netrender.start"
+    bl_label = "Start"
+
+    def execute(self, context: Any) -> Result:
+        return self._start(context, "EXEC_DEFAULT")
+
+    def invoke(self, context: Any, event: Any) -> Result:
+        return self._start(context, "INVOKE_DEFAULT")
+
+    def _start(self, context: Any, how: str) -> Result:
+        if context.scene.netrender.mode == "CLIENT":
+            self.report({"ERROR"}, "this Blender is a client: choose Master or Slave as its mode to start one")
+            return {"CANCELLED"}
+        return job_operators.guarded(self, lambda: still.render(context.scene, how, write_still=False))
+
+
+CLASSES = (
+    NETRENDER_OT_animation,
+    NETRENDER_OT_gather,
+    NETRENDER_OT_image,
+    NETRENDER_OT_start,
+    *job_operators.CLASSES,
+)
