@@ -29,7 +29,8 @@ def register() -> None:
     import bpy
 
     global _handle
-    _handle = bpy.utils.register_cli_command(NAME, run)
+    utils: Any = bpy.utils  # the stubs have it return nothing
+    _handle = utils.register_cli_command(NAME, run)
 
 
 def unregister() -> None:

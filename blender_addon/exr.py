@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 import numpy
 
 _MAGIC, _MULTIPART, _TILED_OR_DEEP = b"\x76\x2f\x31\x01", 0x1000, 0x0A00
-_TYPES = {0: numpy.dtype("<u4"), 1: numpy.dtype("<f2"), 2: numpy.dtype("<f4")}
+_TYPES: dict[int, numpy.dtype[Any]] = {0: numpy.dtype("<u4"), 1: numpy.dtype("<f2"), 2: numpy.dtype("<f4")}
 _LINES = {0: 1, 2: 1, 3: 16}  # scan lines in a chunk: no compression, ZIPS, ZIP. Our renderer writes ZIP.
 
 

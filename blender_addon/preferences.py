@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import bpy
 
@@ -21,7 +22,7 @@ class NETRENDER_AP_preferences(bpy.types.AddonPreferences):
     )
     pairing_line: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Pairing Line",
-        description="netrender://HOST:PORT/#KEY, as the coordinator shows it. Needed where it listens to other computers",
+        description="netrender://HOST:PORT/#KEY, as the coordinator shows it. Needed if it listens to other computers",
         subtype="PASSWORD",
     )
     cache_folder: bpy.props.StringProperty(  # type: ignore[valid-type]
@@ -57,7 +58,8 @@ class Settings:
 
 def read() -> Settings:
     """As they are now. To be called on the main thread."""
-    addon = bpy.context.preferences.addons.get(__package__ or "")
+    preferences: Any = bpy.context.preferences
+    addon = preferences.addons.get(__package__ or "")
     stored = addon.preferences if addon is not None else None  # None where a script registered us without installing
     folder = stored.cache_folder if stored is not None else ""
     return Settings(

@@ -37,7 +37,7 @@ def launcher() -> farm.launcher.Launcher:
 
 
 def _wheels() -> tuple[str, ...]:
-    """Where Blender has installed the packages that came with the extension: a plain Python does not know that folder."""
+    """Where Blender has installed the packages of the extension: a plain Python does not know that folder."""
     spec = importlib.util.find_spec("aiohttp")
     folder = Path(spec.origin).parents[1] if spec is not None and spec.origin is not None else None
     # Of an extension that is not installed, headless.py finds the wheels by itself.
@@ -123,12 +123,12 @@ class Child:
 _running: set[Child] = set()
 
 
-def coordinator(arguments: Sequence[str] = (), **callbacks: OnLine) -> Child:
+def coordinator(arguments: Sequence[str] = (), **callbacks: Any) -> Child:
     """Start one; ``said`` has its ``url`` and, where other machines need it, its ``pairing_line``."""
     return Child("coordinator", ["coordinator", "--json", *arguments], **callbacks)
 
 
-def slave(arguments: Sequence[str] = (), *, address: str = "", key: str = "", **callbacks: OnLine) -> Child:
+def slave(arguments: Sequence[str] = (), *, address: str = "", key: str = "", **callbacks: Any) -> Child:
     """Start one that renders with this Blender.
 
     ``address`` is what a user may type, or a pairing line; empty to find a coordinator on the local network, which may

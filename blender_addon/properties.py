@@ -85,7 +85,8 @@ CLASSES = (NETRENDER_PG_slave, NETRENDER_PG_settings)
 
 def register() -> None:
     scene: Any = bpy.types.Scene
-    scene.netrender = PointerProperty(type=NETRENDER_PG_settings)
+    pointer: Any = PointerProperty  # the stubs have it return nothing
+    scene.netrender = pointer(type=NETRENDER_PG_settings)
 
 
 def unregister() -> None:

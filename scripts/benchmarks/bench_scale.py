@@ -38,7 +38,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="netrender-bench-") as name:
         folder = Path(name)
         blend = folder / "demo.blend"
-        timed([sys.executable, str(ROOT / "scripts" / "demo_scene.py"), str(blend), "--frames", str(FRAMES), "--width", "320"])
+        make = [sys.executable, str(ROOT / "scripts" / "demo_scene.py"), str(blend)]
+        timed([*make, "--frames", str(FRAMES), "--width", "320"])
         seconds = {}
         for slaves in (1, 2):
             with process_farm(folder / f"farm-{slaves}", [f"slave-{n}" for n in range(slaves)]) as farm:

@@ -90,7 +90,7 @@ def marks():
 def test_a_new_build_over_an_old_one_runs_the_new_code(blender: Blender, extension_zip: Path, tmp_path: Path) -> None:
     new = changed(extension_zip, tmp_path / "new.zip", "new")
     blender.install(extension_zip)
-    script = f"""
+    script = """
 tell(marks())
 bpy.ops.extensions.package_install_files(repo="user_default", filepath=sys.argv[1], enable_on_install=True)
 tell(marks())
@@ -107,7 +107,8 @@ import types
 from blender_addon import registration
 def fail():
     raise RuntimeError("no")
-sys.modules["blender_addon.broken"] = types.SimpleNamespace(__name__="broken", __spec__=registration.__spec__, register=fail)
+broken = types.SimpleNamespace(__name__="broken", __spec__=registration.__spec__, register=fail)
+sys.modules["blender_addon.broken"] = broken
 before = state()
 registration.MODULES += ("broken",)
 try:
