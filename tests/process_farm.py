@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from attrs import define, field
 
@@ -57,6 +58,15 @@ class ProcessFarm:
 
     def trace(self, name: str) -> Path:
         return self.folder / f"{name}.trace"
+
+    def spans(self) -> list[dict[str, Any]]:
+        """What the slaves traced so far."""
+        return [
+            json.loads(line)
+            for name in self.slaves
+            for line in self.trace(name).read_text().splitlines()
+            if line.endswith("}")  # a line may end where its process was killed
+        ]
 
     def wait_for_slaves(self) -> None:
         """Until every slave that was started is connected, its renderer ready."""

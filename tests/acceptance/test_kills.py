@@ -1,6 +1,5 @@
 """kill -9 of a slave, of its renderer and of the coordinator, at random moments of a running job."""
 
-import json
 import random
 import threading
 from collections import defaultdict
@@ -74,15 +73,6 @@ def strike(farm: ProcessFarm, what: str, count: Count, chance: random.Random) ->
             child.kill()
 
 
-def spans(farm: ProcessFarm) -> list[dict[str, object]]:
-    return [
-        json.loads(line)
-        for name in farm.slaves
-        for line in farm.trace(name).read_text().splitlines()
-        if line.endswith("}")  # a line may end where its process was killed
-    ]
-
-
 def test_ten_kills_lose_nothing_and_repeat_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     seed = random.randrange(2**32)
     print(f"seed {seed}")
@@ -101,7 +91,7 @@ def test_ten_kills_lose_nothing_and_repeat_nothing_that_was_acknowledged(tmp_pat
             strike(farm, what, count, chance)
         frames = farm.gather(job, tmp_path / "frames")
         assert farm.client.job(job).state is JobState.FINISHED
-        traced = spans(farm)
+        traced = farm.spans()
     assert len(frames) == FRAMES
     for frame in frames:
         assert exr.differences(local / frame.name, frame) == []
