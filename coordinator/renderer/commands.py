@@ -28,7 +28,9 @@ def command(blender: str | None, threads: int = 0) -> list[str]:
         if importlib.util.find_spec("bpy") is None:
             raise BlenderNotFoundError(f"no Blender: {sys.executable} has no module bpy; {REMEDY}")
         return [sys.executable, *arguments]
-    program = shutil.which(str(Path(blender).expanduser()))
+    path = Path(blender).expanduser()
+    # A file here comes before a program on the PATH, which `./blender` would become once it is a Path.
+    program = shutil.which(str(path.absolute() if path.exists() else path))
     if program is None:
         why = "is not an executable program" if Path(blender).exists() else "does not exist"
         raise BlenderNotFoundError(f"no Blender: {blender!r} {why}; {REMEDY}")
