@@ -232,7 +232,7 @@ def heavy(asked: argparse.Namespace) -> None:
     mesh.materials.append(_material("Green", (0.15, 0.4, 0.1, 1)))
     hills = _object("Hills", mesh, (0, 0, -1))
     subdivision = hills.modifiers.new("Subdivision", "SUBSURF")
-    subdivision.levels = subdivision.render_levels = 2
+    subdivision.levels, subdivision.render_levels = 0, 2  # coarse while one works, as artists have it
     displace = hills.modifiers.new("Displace", "DISPLACE")
     displace.texture = bpy.data.textures.new("Clouds", "CLOUDS")
     displace.strength = 0.8
