@@ -215,13 +215,14 @@ def _every_pass(layer: Any) -> None:
 
 
 def heavy(asked: argparse.Namespace) -> None:
-    """A landscape of a million vertices that stands still, seen twice, and a cube that moves.
+    """A landscape of a million vertices with a texture of 4096 x 4096 that stands still, seen twice; a cube that moves.
 
-    What a warm renderer need not do again for every frame: subdivide, displace, hand over, and build its tree. Two
+    What a warm renderer need not do again for every frame: load, subdivide, displace, and build the tree. Two
     instances, because Cycles keeps the tree of what is instanced; one of its own would be built again with the cube's.
     """
     import bmesh
     import bpy
+    import numpy
 
     scene = _empty(asked, frames=40, width=256, height=144, samples=4)
     mesh = bpy.data.meshes.new("Hills")
@@ -229,13 +230,26 @@ def heavy(asked: argparse.Namespace) -> None:
     bmesh.ops.create_grid(shape, x_segments=250, y_segments=250, size=6)
     shape.to_mesh(mesh)
     shape.free()
-    mesh.materials.append(_material("Green", (0.15, 0.4, 0.1, 1)))
+    green = _material("Green", (0.15, 0.4, 0.1, 1))
+    rock = bpy.data.images.new("Rock", 4096, 4096)
+    rock.pixels.foreach_set(numpy.random.default_rng(1).random(4 * 4096 * 4096, numpy.float32))
+    rock.pack()
+    texture = green.node_tree.nodes.new("ShaderNodeTexImage")
+    texture.image = rock
+    green.node_tree.links.new(texture.outputs["Color"], green.node_tree.nodes["Principled BSDF"].inputs["Roughness"])
+    mesh.materials.append(green)
     hills = _object("Hills", mesh, (0, 0, -1))
     subdivision = hills.modifiers.new("Subdivision", "SUBSURF")
     subdivision.levels, subdivision.render_levels = 0, 2  # coarse while one works, as artists have it
     displace = hills.modifiers.new("Displace", "DISPLACE")
     displace.texture = bpy.data.textures.new("Clouds", "CLOUDS")
     displace.strength = 0.8
+    erosion = hills.modifiers.new("Erosion", "SMOOTH")
+    erosion.iterations = 30
+    detail = hills.modifiers.new("Detail", "DISPLACE")
+    detail.texture = bpy.data.textures.new("Stones", "MUSGRAVE")
+    detail.texture.octaves = 8
+    detail.strength = 0.1
     landscape = bpy.data.collections.new("Landscape")
     landscape.objects.link(hills)
     scene.collection.objects.unlink(hills)
