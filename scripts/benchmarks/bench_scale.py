@@ -14,7 +14,7 @@ from tests.process_farm import process_farm
 
 from .tools import REFERENCE, ROOT, show, submitted, timed
 
-FRAMES = 30
+FRAMES = 60
 
 
 def at_best(blend: Path, folder: Path) -> float:
@@ -39,14 +39,14 @@ def main() -> None:
         folder = Path(name)
         blend = folder / "demo.blend"
         make = [sys.executable, str(ROOT / "scripts" / "demo_scene.py"), str(blend)]
-        timed([*make, "--frames", str(FRAMES), "--width", "320"])
+        timed([*make, "--frames", str(FRAMES), "--width", "240"])
         seconds = {}
         for slaves in (1, 2):
             with process_farm(folder / f"farm-{slaves}", [f"slave-{n}" for n in range(slaves)]) as farm:
                 seconds[slaves] = submitted(farm.url, blend, folder / f"frames-{slaves}")
         best = at_best(blend, folder / "alone")
         show(
-            f"scale: {FRAMES} frames of the demo, 320 pixels wide, slaves of one thread",
+            f"scale: {FRAMES} frames of the demo, 240 pixels wide, slaves of one thread",
             ["", "seconds", "frames per minute", "times faster"],
             [
                 [f"{slaves} slave{'s' * (slaves > 1)}", f"{s:.1f}", f"{FRAMES * 60 / s:.0f}", f"{seconds[1] / s:.2f}"]
