@@ -7,15 +7,15 @@ until all is written; in a window the session's timer does, a little at each tic
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from . import errands, farm, local_slave, results, snapshot, writing
+from . import errands, farm, frame_cache, local_slave, results, shots, snapshot, writing
 from .gathering import Gathering, is_one_run
+from .writing import Writing
 
 if TYPE_CHECKING:
     from coordinator.client import Client
@@ -31,18 +31,34 @@ class Animation:
     whole: bool  # the output is a movie
     delete_after: bool
     use_local: bool
+    expected: int = 1  # jobs: one for each scene that the farm renders
+    needs: shots.Needs | None = None  # by frame, what the farm renders for it; None: the scene at the job's own frames
     errand: errands.Errand | None = None
-    sent: bool = False  # whether it was this that sent the job
-    job: str = ""
+    sent: bool = False  # whether it was this that sent the jobs
+    jobs: list[str] = field(default_factory=list)
     upload: tuple[int, int] = (0, 0)  # bytes done, in all
     gathering: Gathering | None = None
-    folder: Path | None = None
+    folders: dict[str, Path] = field(default_factory=dict)  # by scene
+    holds: list[frame_cache.Hold] = field(default_factory=list)
     busy: dict[str, str] = field(default_factory=dict)  # by slave: what it does, for the window
     ended: bool = False  # nothing more comes from the farm
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     slave: local_slave.LocalSlave | None = None
-    writing: writing.Writing | None = None  # what a window's Blender renders now
+    writing: Writing | None = None  # what a window's Blender renders now
+    _shown: str = ""  # the scene whose frames come now
+    _ends: int = 0  # jobs
+    _told: int = 0  # of the warnings
+
+    @property
+    def job(self) -> str:
+        """The one that is gathered now, for texts."""
+        return self.jobs[-1] if self.jobs else ""
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the frames lie that come now."""
+        return self.folders.get(self._shown)
 
     @property
     def over(self) -> bool:
@@ -56,22 +72,40 @@ class Animation:
                     self.slave = local_slave.LocalSlave(line)
             case errands.Uploading(done=done, total=total):
                 self.upload = (done, total)
-            case errands.Sent(job=job, warnings=warnings):
-                self.sent, self.job = True, job
-                self.warnings += warnings
-                if (scene := bpy.data.scenes.get(self.scene)) is not None:
-                    scene.netrender.job = job
-            case errands.Fetching(job=job, frames=frames, folder=folder):
-                self.job, self.folder = job, folder
-                self.gathering = Gathering(frames, self.whole)
-                if self.whole and not is_one_run(frames):
-                    self.stop(movie_problem(job))
-            case errands.Ended(failed=failed, undone=undone):
-                self._end(failed, undone)
+            case errands.Sent(job=job, scene=rendered, warnings=warnings):
+                self.sent = True
+                self._remember(job)
+                self.warnings += [text for text in warnings if text not in self.warnings]
+                remember_job(job, self.scene, rendered)
+            case errands.Fetching(job=job, scene=rendered, frames=frames, folder=folder):
+                self._remember(job)
+                self._shown = rendered or self.scene
+                self.folders[self._shown] = folder
+                self.holds.append(frame_cache.Hold(folder))  # until its frames are written
+                if self.gathering is None:
+                    needs = self.needs or {frame: frozenset({(self._shown, frame)}) for frame in frames}
+                    self.gathering = Gathering(needs, self.whole)
+                    if self.whole and not is_one_run(needs):
+                        self.stop(movie_problem(job))
+            case errands.Ended(job=job, failed=failed, undone=undone):
+                self._end(job, failed, undone)
+            case errands.Warned(text=text):
+                if not self.use_local:  # or the slave is about to come
+                    self.warnings.append(text)
             case errands.Broke(error=error):
                 self.stop(error.message)
             case _:
                 self._happened(message)
+
+    def new_warnings(self) -> list[str]:
+        """Those that were not asked for yet."""
+        new, self._told = self.warnings[self._told :], len(self.warnings)
+        return new
+
+    def _remember(self, job: str) -> None:
+        if job in self.jobs:
+            self.jobs.remove(job)
+        self.jobs.append(job)
 
     def _happened(self, message: Any) -> None:
         gathering = self.gathering
@@ -79,11 +113,11 @@ class Animation:
             return
         match message:
             case farm.gathering.FrameSaved(frame=frame):
-                gathering.arrive(frame)
+                gathering.arrive((self._shown, frame))
             case farm.messages.FrameFailed(frame=frame, message=why, final=True):
-                gathering.fail(frame, why)
+                gathering.fail((self._shown, frame), why)
             case farm.messages.FrameQueued(frame=frame):
-                gathering.requeue(frame)
+                gathering.requeue((self._shown, frame))
             case farm.messages.FrameStarted(frame=frame, slave=slave):
                 self.busy[slave] = f"frame {frame}"
             case farm.messages.FrameProgress(frame=frame, slave=slave, sample=sample, samples=samples):
@@ -91,16 +125,19 @@ class Animation:
             case farm.messages.FrameDone(slave=slave):
                 self.busy.pop(slave, None)
 
-    def _end(self, failed: dict[int, str], undone: tuple[int, ...]) -> None:
+    def _end(self, job: str, failed: dict[int, str], undone: tuple[int, ...]) -> None:
         assert self.gathering is not None
-        self.gathering.failed = dict(failed)
-        self.ended = True
+        for frame, why in failed.items():
+            self.gathering.fail((self._shown, frame), why)
+        for frame in undone:  # those behind them are written all the same
+            self.gathering.fail((self._shown, frame), "its job was cancelled")
+        total = len(self.gathering.frames)
         if failed:
-            self.problems.append(_failed_text(self.job, failed, len(self.gathering.frames), movie=self.whole))
+            self.problems.append(_failed_text(job, failed, total, movie=self.whole))
         if undone:
-            self.problems.append(
-                f"job {self.job} was cancelled: {len(undone)} of {len(self.gathering.frames)} frames were not rendered"
-            )
+            self.problems.append(f"job {job} was cancelled: {len(undone)} of {total} frames were not rendered")
+        self._ends += 1
+        self.ended = self._ends >= self.expected
 
     def stop(self, problem: str = "") -> None:
         """End it here; the job and what was gathered stay."""
@@ -115,9 +152,8 @@ class Animation:
     def write_ready(self) -> None:
         """Render all that can be written now, in order."""
         while self.gathering is not None and (run := self.gathering.next_run()) is not None:
-            assert self.folder is not None
             try:
-                writing.write(bpy.data.scenes[self.scene], run, self.folder)
+                writing.write(bpy.data.scenes[self.scene], run, self.folders)
             except (results.NoResult, farm.errors.NetrenderError) as error:
                 self.stop(str(error))
                 return
@@ -126,69 +162,124 @@ class Animation:
     def carry_on(self) -> None:
         """The same in a window, where a render is begun and ends some ticks later."""
         if self.writing is not None:
-            if writing.is_rendering():
-                return
-            self.writing.restore()
-            failure, interrupted = results.failures.pop(self.scene, ""), self.writing.cancelled
-            if self.gathering is not None and not failure and not interrupted:
-                self.gathering.wrote(self.writing.run)
-            self.writing = None
-            if failure or interrupted:
-                self.stop(failure or "interrupted while Blender wrote the frames; what was gathered stays in the cache")
+            if not writing.is_rendering():
+                self._wrote(self.writing)
             return
         run = self.gathering.next_run() if self.gathering is not None else None
         scene = bpy.data.scenes.get(self.scene)
         if run is None or scene is None or writing.is_rendering():
             return
-        assert self.folder is not None
-        self.writing = writing.Writing.prepare(scene, run, self.folder)
+        self.writing = Writing.prepare(scene, run, self.folders)
         try:
             self.writing.render(window=True)
         except farm.errors.NetrenderError as error:
             self.stop(error.message)
 
+    def _wrote(self, ended: Writing) -> None:
+        failure = ended.restore()
+        self.writing = None
+        if failure or ended.cancelled:
+            self.stop(failure or "interrupted while Blender wrote the frames; what was gathered stays in the cache")
+        elif self.gathering is not None:
+            self.gathering.wrote(ended.run)
+
     def close(self) -> None:
         """When it is over."""
         if self.slave is not None:
             self.slave.stop()
+        for hold in self.holds:
+            hold.release()
         complete = self.gathering is not None and not self.gathering.unwritten
-        if complete and self.delete_after and self.folder is not None:
-            shutil.rmtree(self.folder, ignore_errors=True)
+        if complete and self.delete_after:
+            for folder in self.folders.values():
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def begin(scene: Any, where: errands.Where, cache: Path, tell: errands.Tell, *, allow_missing: bool) -> Animation:
-    """Send the scene as it is now, and gather its frames. Raises an error of the farm's before anything is sent."""
-    wishes = snapshot.wishes(scene, allow_missing=allow_missing)
-    if scene.render.is_movie_format and wishes.frames and not is_one_run(farm.submission.parse_frames(wishes.frames)):
-        raise farm.errors.UsageError(movie_problem(wishes.frames))
-    taken = snapshot.take(scene, cache)
+    """Send what the scene shows as it is now, and gather its frames. Raises an error of the farm's before it sends."""
+    wanted = frames(scene)
+    if scene.render.is_movie_format and not is_one_run(wanted):
+        raise farm.errors.UsageError(movie_problem(scene.netrender.frames))
+    needs = shots.needs(scene, _not_kept(scene, wanted))
+    rendered = shots.scenes(needs)
+    animation = _animation(scene, needs, len(rendered))
+    if not rendered:
+        animation.gathering, animation.ended = Gathering(needs, animation.whole), True
+        if needs:
+            animation.warnings.append(f"the sequencer of {scene.name!r} has no scene strip: the farm has nothing to do")
+        return animation
+    taken, wishes = snapshot.for_jobs(scene, rendered, cache, allow_missing=allow_missing)
 
     def work(client: Client, tell: errands.Tell) -> None:
-        errands.fetch(client, errands.send(client, taken, wishes, tell), "", cache, tell)
+        jobs = errands.send_all(client, taken, wishes, tell)
+        for job, wish in zip(jobs, wishes, strict=True):
+            errands.fetch(client, job, "", cache, tell, scene=wish.scene or "")
 
-    return _started(scene, where, work, tell)
+    animation.errand = errands.Errand("animation", where, work, tell)
+    return animation
 
 
 def take_up(scene: Any, job: str, where: errands.Where, cache: Path, tell: errands.Tell) -> Animation:
-    """Gather the frames of a job that is there already."""
+    """Gather the frames of a job that is there already, or of all that the scene's last *Animation on network* sent."""
+    needs: shots.Needs | None = None
+    jobs = [(job, "", scene.name)]
+    if job == scene.netrender.job:
+        needs = shots.needs(scene, frames(scene))
+        shown = shots.scenes(needs)
+        if shown.keys() <= {scene.name}:
+            needs = None  # the job knows its frames
+        else:
+            jobs = [(_job_of(name), str(farm.frames.FrameRange.of(those)), name) for name, those in shown.items()]
 
     def work(client: Client, tell: errands.Tell) -> None:
-        errands.fetch(client, job, "", cache, tell)
+        for each, those, name in jobs:
+            errands.fetch(client, each, those, cache, tell, scene=name)
 
-    return _started(scene, where, work, tell)
+    animation = _animation(scene, needs, len(jobs))
+    animation.errand = errands.Errand("animation", where, work, tell)
+    return animation
 
 
-def _started(
-    scene: Any, where: errands.Where, work: Callable[[Client, errands.Tell], None], tell: errands.Tell
-) -> Animation:
-    animation = Animation(
+def _animation(scene: Any, needs: shots.Needs | None, expected: int) -> Animation:
+    return Animation(
         scene=scene.name,
         whole=scene.render.is_movie_format,
         delete_after=scene.netrender.delete_after,
         use_local=scene.netrender.use_local,
+        needs=needs,
+        expected=expected,
     )
-    animation.errand = errands.Errand("animation", where, work, tell)
-    return animation
+
+
+def frames(scene: Any) -> tuple[int, ...]:
+    """Those that are asked for. Raises BadFramesError."""
+    if scene.netrender.frames:
+        return tuple(farm.submission.parse_frames(scene.netrender.frames))
+    return tuple(farm.frames.FrameRange.between(scene.frame_start, scene.frame_end, scene.frame_step))
+
+
+def _not_kept(scene: Any, frames: tuple[int, ...]) -> tuple[int, ...]:
+    """Without those whose file is there and is not to be overwritten: Blender would leave out the same."""
+    render = scene.render
+    if render.use_overwrite or render.is_movie_format or render.use_multiview:
+        return frames
+    return tuple(frame for frame in frames if not Path(render.frame_path(frame=frame)).exists())
+
+
+def _job_of(scene: str) -> str:
+    found: Any = bpy.data.scenes[scene]
+    job = str(found.netrender.job)
+    if not job:
+        raise farm.errors.UsageError(f"no job was sent for scene {scene!r}, which a strip shows: send this scene again")
+    return job
+
+
+def remember_job(job: str, *scenes: str) -> None:
+    """As the one that operators mean where none is named."""
+    for name in scenes:
+        scene: Any = bpy.data.scenes.get(name)
+        if scene is not None:
+            scene.netrender.job = job
 
 
 def movie_problem(what: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import bpy
 
@@ -112,6 +112,47 @@ def sequencer_strips(editor: Any) -> Any:
     return editor.strips_all if VERSION >= (4, 4, 0) else editor.sequences_all
 
 
+def strips(holder: Any) -> Any:
+    """The strips of a sequencer, or those in a meta strip."""
+    return holder.strips if hasattr(holder, "strips") else holder.sequences  # before 4.4
+
+
+class StripTimes(NamedTuple):
+    """Where a strip is, in frames of the sequencer."""
+
+    start: int  # of its content, which may be cut off
+    length: int  # of its content
+    first: int  # shown
+    end: int  # not shown any more
+    trim: int  # frames cut off its content for good
+
+
+def strip_times(strip: Any) -> StripTimes:
+    """The same under the names that Blender has for it."""
+    if VERSION >= (5, 2, 0):
+        return StripTimes(
+            int(strip.content_start),
+            strip.content_duration,
+            strip.left_handle,
+            strip.right_handle,
+            strip.content_trim_start,
+        )
+    return StripTimes(
+        int(strip.frame_start),
+        strip.frame_duration,
+        strip.frame_final_start,
+        strip.frame_final_end,
+        strip.animation_offset_start,
+    )
+
+
+def compositor(scene: Any) -> Any:
+    """The scene's compositor node tree, or None."""
+    if VERSION >= (5, 0, 0):
+        return scene.compositing_node_group
+    return scene.node_tree if scene.use_nodes else None
+
+
 def file_owners() -> dict[str, Any]:
     """Which datablock refers to a path, for a better message. Empty before 4.4, where Blender cannot tell."""
     if not hasattr(bpy.data, "file_path_map"):
@@ -165,6 +206,11 @@ def render_animation(first: int, last: int, step: int, *, scene: Any, window: bo
 
 
 KEEPS_RANGE = VERSION >= (5, 0, 0)
+
+
+def renders_unsaved_images(engine: str) -> bool:
+    """Whether a render shows what was painted on an image of a file and not saved. (5.0 does not, 5.2 does; 5.1 was not tried.)"""
+    return engine != "CYCLES" or VERSION >= (5, 1, 0)
 
 
 def save_image_copy(image: Any, path: str) -> None:

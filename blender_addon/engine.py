@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import bpy
+from bpy.app.handlers import persistent
 
 from . import farm, modes, passes, properties, results, still
 
@@ -18,7 +20,7 @@ class NETRENDER_RenderEngine(bpy.types.RenderEngine):
     bl_use_spherical_stereo = True
 
     def update_render_passes(self, scene: Any = None, renderlayer: Any = None) -> None:
-        passes.register(self, properties.real_engine(scene), scene, renderlayer)
+        passes.register(self, results.real_engine(scene), scene, renderlayer)
 
     def render(self, depsgraph: Any) -> None:  # type: ignore[override]  # the stubs mean another attribute
         render(self, depsgraph)
@@ -27,37 +29,60 @@ class NETRENDER_RenderEngine(bpy.types.RenderEngine):
 def render(engine: Any, depsgraph: Any) -> None:
     """One view layer of one frame: from the cache, from the farm, or what a Master or a Slave calls rendering."""
     scene = depsgraph.scene
-    if scene.name not in results.sources and scene.netrender.mode != "CLIENT":
-        modes.serve(engine, scene)
-        return
+    layer, missing = depsgraph.view_layer_eval.name, []
     try:
-        frame = _frame(engine, scene)
+        if scene.name not in results.sources and scene.netrender.mode != "CLIENT":
+            modes.serve(engine, scene)
+            return
+        frame = _frame(engine, scene, layer)
         if frame is None:  # interrupted
             return
         missing = results.fill(engine, depsgraph, frame)
     except (results.NoResult, farm.errors.NetrenderError) as error:
-        results.failures.setdefault(scene.name, str(error))
+        results.fail(scene, str(error), animation=engine.is_animation)
         engine.error_set(str(error))
+        if bpy.app.background and scene.name not in results.engines:  # no operator of ours that tells it
+            print(f"Netrender: frame {scene.frame_current}: {error}", file=sys.stderr, flush=True)
         return
     if missing:
-        layer = depsgraph.view_layer_eval.name
         engine.report({"WARNING"}, f"frame {scene.frame_current}, {layer}: no pass {', '.join(missing)} from the farm")
 
 
-def _frame(engine: Any, scene: Any) -> results.Frame | None:
+def _frame(engine: Any, scene: Any, layer: str) -> results.Frame | None:
     """Decoded once for all view layers."""
-    decoded: results.Frame | None = getattr(engine, "decoded", None)
+    given: set[str] = getattr(engine, "given", set())
+    if layer in given:  # with persistent data Blender keeps the engine: this is another frame
+        given = set()
+    if not given:
+        engine.decoded = None
+    engine.given = {*given, layer}
+    decoded: results.Frame | None = engine.decoded
     if decoded is None:
-        folder = results.sources.get(scene.name)
-        path = (
-            folder / farm.gathering.frame_name(scene.frame_current)
-            if folder is not None
-            else still.fetch(engine, scene)
-        )
+        path = results.written_by_farm(scene) or still.fetch(engine, scene)
         if path is None:
             return None
         decoded = engine.decoded = results.Frame(path)
     return decoded
 
 
+@persistent
+def on_render_begins(*_: Any) -> None:
+    still.forget_animations()
+
+
+@persistent
+def on_frame_written(*_: Any) -> None:
+    results.remove_black()
+
+
 CLASSES = (NETRENDER_RenderEngine,)
+
+
+def register() -> None:
+    bpy.app.handlers.render_init.append(on_render_begins)
+    bpy.app.handlers.render_write.append(on_frame_written)
+
+
+def unregister() -> None:
+    bpy.app.handlers.render_write.remove(on_frame_written)
+    bpy.app.handlers.render_init.remove(on_render_begins)

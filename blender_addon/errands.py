@@ -8,20 +8,23 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from . import farm
-from .snapshot import Snapshot
+from . import farm, frame_cache, wording
 
 if TYPE_CHECKING:
     from coordinator.client import Client
     from coordinator.config import Address
     from coordinator.errors import NetrenderError
+    from coordinator.protocol.frames import FrameRange
+    from coordinator.protocol.jobs import Manifest
     from coordinator.submission import Wishes
+
+    from .snapshot import Snapshot
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +39,7 @@ class Where:
     port: int = 0
     pairing_line: str = ""  # of the preferences
     coordinator: str = ""
+    online: bool = True  # whether this Blender may reach beyond the local network
 
 
 @dataclass(frozen=True)
@@ -57,8 +61,16 @@ class Sent:
 
     job: str
     name: str
+    scene: str
     frames: tuple[int, ...]
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Warned:
+    """Something that the user should see to; it goes on meanwhile."""
+
+    text: str
 
 
 @dataclass(frozen=True)
@@ -66,6 +78,7 @@ class Fetching:
     """These frames of the job are going to come."""
 
     job: str
+    scene: str
     frames: tuple[int, ...]
     folder: Path
 
@@ -112,7 +125,14 @@ def pairing_line(address: Address) -> str:
 
 
 def named_address(where: Where) -> str:
-    """What the user wrote; empty if nothing."""
+    """What the user wrote; empty if nothing. Raises UsageError if this Blender may not go there."""
+    text = _written(where)
+    if text and not where.online:
+        farm.interfaces.require_local(farm.config.Address.parse(text).host)
+    return text
+
+
+def _written(where: Where) -> str:
     text = where.address
     if text and where.port and "://" not in text and not text.rpartition(":")[2].isdigit():
         return f"{text}:{where.port}"
@@ -122,33 +142,82 @@ def named_address(where: Where) -> str:
 def send(client: Client, snapshot: Snapshot, wishes: Wishes, tell: Tell) -> str:
     """The job of a snapshot, with all its files, to the coordinator. Returns its id."""
     try:
-        prepared = snapshot.prepare(wishes)
-        accepted = farm.submission.send(client, prepared, lambda done, total: tell(Uploading(done, total)))
+        return _send(client, snapshot, wishes, tell)
     finally:
         snapshot.discard()
+
+
+def send_all(client: Client, snapshot: Snapshot, wishes: Iterable[Wishes], tell: Tell) -> list[str]:
+    """Several jobs of one snapshot. Returns their ids."""
+    try:
+        return [_send(client, snapshot, each, tell) for each in wishes]
+    finally:
+        snapshot.discard()
+
+
+def _send(client: Client, snapshot: Snapshot, wishes: Wishes, tell: Tell) -> str:
+    prepared = snapshot.prepare(wishes)
+    accepted = farm.submission.send(client, prepared, lambda done, total: tell(Uploading(done, total)))
     manifest = prepared.manifest
     frames = farm.frames.FrameRange.parse(manifest.frames)
     if not accepted.new and accepted.state in farm.states.ENDED:
         info = client.job(accepted.id)
         if info.counts.done < info.counts.total:  # sent once more: what failed then is to be tried again
             client.command(accepted.id, "reset")
-    tell(Sent(accepted.id, manifest.name, tuple(frames), prepared.warnings))
+    tell(Sent(accepted.id, manifest.name, manifest.render.scene, tuple(frames), prepared.warnings))
+    _warn_of_slaves(client, manifest, tell)
     return accepted.id
 
 
-def fetch(client: Client, job: str, frames: str, cache: Path, tell: Tell) -> None:
-    """A job's frames (all, or these) into the cache as they are done, until none is left to wait for."""
+def _warn_of_slaves(client: Client, manifest: Manifest, tell: Tell) -> None:
+    """A job that nobody can render waits, and looks like one that takes long."""
+    slaves = [slave for slave in client.slaves() if slave.connected]
+    if not slaves:
+        tell(
+            Warned(
+                f"no slave is connected to {client.address.url}: start one on any computer (Slave mode, or "
+                "'netrender slave'); the job waits for it"
+            )
+        )
+    elif not any(
+        _series(slave.blender) >= _series(manifest.blender) and set(slave.features) >= set(manifest.features)
+        for slave in slaves
+    ):
+        there = ", ".join(f"{slave.name} (Blender {slave.blender})" for slave in slaves)
+        needs = " and ".join([f"Blender {manifest.blender} or later", *manifest.features])
+        tell(Warned(f"no slave can render this: it needs {needs}, and there is {there}; the job waits for another"))
+
+
+def _series(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in version.split(".")[:2])
+
+
+def fetch(client: Client, job: str, frames: str, cache: Path, tell: Tell, *, scene: str = "") -> None:
+    """A job's frames (all, or these) into the cache as they are done, until none is left to wait for.
+
+    They are shown as the scene's.
+    """
     info = client.job(job)
     wanted = farm.frames.FrameRange.parse(frames or info.frames)
     folder = frames_folder(cache, info.id)
-    tell(Fetching(info.id, tuple(wanted), folder))
-    gathered = farm.gathering.gather(client, info.id, wanted, folder, wait=True, on_event=tell)
-    failed = {frame: _with_log(client, info.id, frame, why) for frame, why in gathered.failed.items()}
-    tell(Ended(info.id, failed, tuple(gathered.undone) if gathered.undone.spans else ()))
+    hold = frame_cache.Hold(folder)
+    try:
+        if frame_cache.limit:
+            frame_cache.trim(cache, frame_cache.limit)
+        tell(Fetching(info.id, scene, tuple(wanted), folder))
+        _gather(client, info.id, wanted, folder, tell)
+    finally:
+        hold.release()
+
+
+def _gather(client: Client, job: str, wanted: FrameRange, folder: Path, tell: Tell) -> None:
+    gathered = farm.gathering.gather(client, job, wanted, folder, wait=True, on_event=tell)
+    failed = {frame: _with_log(client, job, frame, why) for frame, why in gathered.failed.items()}
+    tell(Ended(job, failed, tuple(gathered.undone) if gathered.undone.spans else ()))
 
 
 def frames_folder(cache: Path, job: str) -> Path:
-    return cache / "frames" / job
+    return frame_cache.folder(cache, job)
 
 
 def _with_log(client: Client, job: str, frame: int, why: str) -> str:
@@ -198,7 +267,7 @@ class Errand:
                 self._say(Connected(pairing_line(client.address)))
                 self._work(client, self._say)
         except farm.errors.NetrenderError as error:
-            self._say(Broke(error))
+            self._say(Broke(wording.reworded(error)))
         except Exception as error:  # a defect must reach the user too, and not end in a thread that nobody looks at
             logger.exception("%s", self._thread.name)
             self._say(Broke(farm.errors.NetrenderError(f"{type(error).__name__}: {error}")))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,16 +61,20 @@ class Reader:
     def texts(self) -> dict[str, str]:
         return {name: text for part in self.parts for name, text in part.texts.items()}
 
-    def pixels(self) -> dict[tuple[str, str], Any]:
-        """The pixels of each (view, channel), the top line first."""
+    def pixels(self, only: Collection[str] | None = None) -> dict[tuple[str, str], Any]:
+        """The pixels of each (view, channel), the top line first; of the channels with these names alone, if named."""
         found: dict[tuple[str, str], Any] = {}
         workers = min(8, os.cpu_count() or 1)
         try:
             with self.path.open("rb") as file, ThreadPoolExecutor(workers, thread_name_prefix="exr") as pool:
                 for part in self.parts:
                     planes = {
-                        name: numpy.zeros((part.height, part.width), kind) for name, kind in part.channels.items()
+                        name: numpy.zeros((part.height, part.width), kind)
+                        for name, kind in part.channels.items()
+                        if only is None or name in only
                     }
+                    if not planes:
+                        continue
                     # zlib and numpy let other threads go on meanwhile.
                     list(pool.map(lambda chunk, p=part, t=planes: _decode(p, t, *chunk), self._chunks(file, part)))
                     found |= {(part.view, name): plane for name, plane in planes.items()}
@@ -97,7 +101,8 @@ def _decode(part: Part, planes: dict[str, Any], top: int, data: bytes) -> None:
     at = 0
     for name, kind in part.channels.items():
         end = at + part.width * kind.itemsize
-        planes[name][top : top + lines] = numpy.ascontiguousarray(rows[:, at:end]).view(kind)
+        if name in planes:
+            planes[name][top : top + lines] = numpy.ascontiguousarray(rows[:, at:end]).view(kind)
         at = end
 
 

@@ -19,11 +19,12 @@ if TYPE_CHECKING:
         discovery,
         errors,
         gathering,
+        interfaces,
         launcher,
         renderer,
         submission,
     )
-    from coordinator.client import downloads
+    from coordinator.client import downloads, uploads
     from coordinator.protocol import codec, frames, jobs, messages, states
     from coordinator.renderer import replies
 
@@ -39,6 +40,7 @@ __all__ = [
     "errors",
     "frames",
     "gathering",
+    "interfaces",
     "jobs",
     "launcher",
     "messages",
@@ -46,12 +48,14 @@ __all__ = [
     "replies",
     "states",
     "submission",
+    "uploads",
 ]
 
 _INSIDE = (Path(__file__).parent / "coordinator").is_dir()
 _ROOT = f"{__package__}.coordinator" if _INSIDE else "coordinator"
 _FOLDERS = {
     "downloads": "client",
+    "uploads": "client",
     "replies": "renderer",
     **dict.fromkeys(("codec", "frames", "jobs", "messages", "states"), "protocol"),
 }

@@ -7,7 +7,7 @@ from typing import Any
 import bpy
 from bpy.props import BoolProperty, StringProperty
 
-from . import errands, farm, results, session, snapshot
+from . import animation, errands, farm, logs, results, session, shots, snapshot
 
 Result = Any  # a set of Blender's own words, such as {"FINISHED"}
 Work = Callable[[Any, errands.Tell], None]
@@ -64,8 +64,11 @@ class NETRENDER_OT_send(bpy.types.Operator):
 
     def invoke(self, context: Any, event: Any) -> Result:
         def send() -> Result:
+            session.check_not_sending()
             where, work = sending(context.scene, allow_missing=self.allow_missing)
-            session.run("send", where, work, sent_to(context.scene.name))
+            session.send(where, work, sent_to(context.scene.name))
+            if not session.is_watching():
+                session.watch(session.where(context.scene))
             return {"FINISHED"}
 
         return guarded(self, send)
@@ -73,11 +76,13 @@ class NETRENDER_OT_send(bpy.types.Operator):
 
 def sending(scene: Any, *, allow_missing: bool) -> tuple[errands.Where, Work]:
     """A snapshot now, and what a thread does with it."""
-    wishes = snapshot.wishes(scene, allow_missing=allow_missing)
-    taken = snapshot.take(scene, session.cache())
+    rendered = shots.scenes(shots.needs(scene, animation.frames(scene)))
+    if not rendered:
+        raise farm.errors.UsageError(f"the sequencer of {scene.name!r} has no scene strip: there is nothing to send")
+    taken, wishes = snapshot.for_jobs(scene, rendered, session.cache(), allow_missing=allow_missing)
 
     def work(client: Any, tell: errands.Tell) -> None:
-        errands.send(client, taken, wishes, tell)
+        errands.send_all(client, taken, wishes, tell)
 
     return session.where(scene), work
 
@@ -89,10 +94,11 @@ def sent_to(scene_name: str) -> Callable[[Any], None]:
         match message:
             case errands.Uploading(done=done, total=total):
                 session.upload = (done, total)
-            case errands.Sent(job=job, name=name):
+            case errands.Sent(job=job, name=name, scene=rendered):
                 session.upload, session.note = None, f"{name} is sent: job {job}"
-                if (scene := bpy.data.scenes.get(scene_name)) is not None:
-                    scene.netrender.job = job
+                animation.remember_job(job, scene_name, rendered)
+            case errands.Warned(text=text):
+                session.note = f"{session.note}; {text}"
             case errands.Broke(error=error):
                 session.upload, session.note = None, error.message
 
@@ -165,6 +171,35 @@ class NETRENDER_OT_reset(JobCommand, bpy.types.Operator):
     job: StringProperty(name="Job", description="Its id. Empty: the last that was sent from this scene")
 
 
+class NETRENDER_OT_log(bpy.types.Operator):
+    """What Blender said on the slaves: of the frames that failed, or else of the last that was rendered"""
+
+    bl_idname = "netrender.log"
+    bl_label = "Open Log"
+
+    job: StringProperty(name="Job", description="Its id. Empty: the last that was sent from this scene")
+
+    def execute(self, context: Any) -> Result:
+        def fetch() -> Result:
+            where, work = self._errand(context)
+            wait(where, work, logs.keep)
+            return {"FINISHED"}
+
+        return guarded(self, fetch)
+
+    def invoke(self, context: Any, event: Any) -> Result:
+        def fetch() -> Result:
+            where, work = self._errand(context)
+            session.run("log", where, work, logs.show)
+            return {"FINISHED"}
+
+        return guarded(self, fetch)
+
+    def _errand(self, context: Any) -> tuple[errands.Where, Work]:
+        job = chosen(context.scene, self.job)
+        return session.where(context.scene), lambda client, tell: logs.fetch(client, job, tell)
+
+
 class NETRENDER_OT_connect(bpy.types.Operator):
     """Show the farm's jobs and slaves, and keep them up to date"""
 
@@ -193,6 +228,7 @@ CLASSES = (
     NETRENDER_OT_resume,
     NETRENDER_OT_cancel,
     NETRENDER_OT_reset,
+    NETRENDER_OT_log,
     NETRENDER_OT_connect,
     NETRENDER_OT_disconnect,
 )

@@ -6,25 +6,24 @@ Runs in ``engine.render``, on Blender's render thread; the render window stays b
 from __future__ import annotations
 
 import queue
+import re
 from collections.abc import Callable
 from typing import Any
 
-from . import errands, farm, processes, session, watching
+from . import errands, farm, preferences, processes, session, watching
 
+_LOG_HEAD = re.compile(r"^\S+ \S+ [A-Z]+ +[\w.]+: ")  # time, level and module: of no use to who looks at a window
 LOOK = 0.1  # seconds between two looks at whether the user pressed Esc: Blender only tells when asked
 
 
 def serve(engine: Any, scene: Any) -> None:
-    """Be the scene's Master or Slave until the user has enough, or the child ends by itself."""
+    """Be the scene's Master or Slave until the user has enough. Raises NetrenderError if the child ends by itself."""
     if engine.test_break():
         return  # Blender asks for each view layer
-    try:
-        if scene.netrender.mode == "MASTER":
-            _master(engine, scene)
-        else:
-            _slave(engine, scene)
-    except farm.errors.NetrenderError as error:
-        engine.error_set(str(error))
+    if scene.netrender.mode == "MASTER":
+        _master(engine, scene)
+    else:
+        _slave(engine, scene)
 
 
 def master_arguments(scene: Any) -> list[str]:
@@ -32,13 +31,6 @@ def master_arguments(scene: Any) -> list[str]:
     settings = scene.netrender
     arguments = ["--port", str(settings.port)]
     return [*arguments, "--host", settings.address] if settings.address else arguments
-
-
-def slave_arguments(scene: Any) -> list[str]:
-    """Of ``netrender slave``: without an address it finds the master by itself."""
-    where = session.where(scene)
-    named = where.address or where.pairing_line or where.coordinator
-    return ["--coordinator", errands.named_address(where)] if named else []
 
 
 def _master(engine: Any, scene: Any) -> None:
@@ -52,6 +44,7 @@ def _master(engine: Any, scene: Any) -> None:
         line = str(said.get("pairing_line") or said["url"])
         state = watching.Farm()
         errand = errands.Errand("watch", errands.Where(address=line), watching.follow, messages.put)
+        session.own_master = line
         try:
 
             def told(message: Any) -> str:
@@ -60,6 +53,7 @@ def _master(engine: Any, scene: Any) -> None:
 
             _loop(engine, messages, told)
         finally:
+            session.own_master = ""
             errand.cancel()
     finally:
         child.stop()
@@ -68,9 +62,15 @@ def _master(engine: Any, scene: Any) -> None:
 def _slave(engine: Any, scene: Any) -> None:
     messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
     engine.update_stats("", "Netrender Slave: looking for a master")
-    child = processes.slave(slave_arguments(scene), on_log=messages.put, on_end=lambda text: messages.put(_Died(text)))
+    address = errands.named_address(session.where(scene))  # empty: it finds the master by itself
+    child = processes.slave(
+        preferences.read().slave_arguments,
+        address=address,
+        on_log=messages.put,
+        on_end=lambda text: messages.put(_Died(text)),
+    )
     try:
-        _loop(engine, messages, lambda line: f"Netrender Slave: {line}")
+        _loop(engine, messages, lambda line: f"Netrender Slave: {_LOG_HEAD.sub('', line)}")
     finally:
         child.stop()
 

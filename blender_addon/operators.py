@@ -5,6 +5,7 @@ Blender's own operators. From a button it goes on in the background, and Esc end
 """
 
 import queue
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -33,8 +34,10 @@ def until_written(operator: Any, make: Make) -> Result:
         operator.report({"ERROR"}, error.message)
         return {"CANCELLED"}
     try:
+        running.write_ready()
         while not running.over:
             running.take(messages.get())
+            say(running.new_warnings())
             running.write_ready()
     except BaseException:
         running.stop()
@@ -44,6 +47,12 @@ def until_written(operator: Any, make: Make) -> Result:
     return told(operator, running)
 
 
+def say(warnings: list[str]) -> None:
+    """At once: Blender shows a script's reports only when the operator ends, and what they say may need somebody."""
+    for text in warnings:
+        print(f"Netrender: {text}", file=sys.stderr, flush=True)
+
+
 def told(operator: Any, running: animation.Animation) -> Result:
     """Report how it ended."""
     report(operator, running.warnings, "WARNING")
@@ -51,9 +60,13 @@ def told(operator: Any, running: animation.Animation) -> Result:
         # One report: in a script the first error is the one that is raised.
         operator.report({"ERROR"}, "\n".join(running.problems))
         return {"CANCELLED"}
-    frames = running.gathering.frames if running.gathering is not None else ()
-    operator.report({"INFO"}, f"{len(frames)} frames of job {running.job} are written")
+    operator.report({"INFO"}, ended_well(running))
     return {"FINISHED"}
+
+
+def ended_well(running: animation.Animation) -> str:
+    frames = running.gathering.frames if running.gathering is not None else ()
+    return f"{len(frames)} frames of job {running.job} are written"
 
 
 class InBackground:
@@ -70,6 +83,8 @@ class InBackground:
         except farm.errors.NetrenderError as error:
             self.report({"ERROR"}, error.message)  # type: ignore[attr-defined]
             return {"CANCELLED"}
+        if not session.is_watching():
+            session.watch(session.where(context.scene))
         manager = context.window_manager
         self._timer = manager.event_timer_add(LOOK, window=context.window)
         manager.modal_handler_add(self)
@@ -83,7 +98,11 @@ class InBackground:
             return {"PASS_THROUGH"}
         context.window_manager.event_timer_remove(self._timer)
         session.end()
-        return told(self, running) if running is not None else {"CANCELLED"}
+        if running is None:
+            return {"CANCELLED"}
+        session.note = "\n".join(running.problems) or ended_well(running)
+        session.redraw()
+        return told(self, running)
 
 
 class NETRENDER_OT_animation(InBackground, bpy.types.Operator):
@@ -159,7 +178,21 @@ class NETRENDER_OT_start(bpy.types.Operator):
         if context.scene.netrender.mode == "CLIENT":
             self.report({"ERROR"}, "this Blender is a client: choose Master or Slave as its mode to start one")
             return {"CANCELLED"}
+        if how == "INVOKE_DEFAULT" and context.scene.netrender.mode == "MASTER":
+            session.watch_own_master(context.scene.name)
         return job_operators.guarded(self, lambda: still.render(context.scene, how, write_still=False))
+
+
+class NETRENDER_OT_stop(bpy.types.Operator):
+    """End the sending or gathering that goes on. A job that is gathered but was not sent by it goes on"""
+
+    bl_idname = "netrender.stop"
+    bl_label = "Stop"
+
+    def execute(self, context: Any) -> Result:
+        session.stop_sending()
+        session.interrupt()
+        return {"FINISHED"}
 
 
 CLASSES = (
@@ -167,5 +200,6 @@ CLASSES = (
     NETRENDER_OT_gather,
     NETRENDER_OT_image,
     NETRENDER_OT_start,
+    NETRENDER_OT_stop,
     *job_operators.CLASSES,
 )

@@ -28,7 +28,8 @@ def launcher() -> farm.launcher.Launcher:
     """How ``netrender`` is started from here, and the Blender that renders by default: this one."""
     bpy = sys.modules.get("bpy")  # not imported for this: a plain Python may run us, where that takes its time
     binary = bpy.app.binary_path if bpy is not None else ""  # empty in the bpy package
-    if Path(sys.executable).name.lower().startswith("python"):
+    python = Path(sys.executable)
+    if python.name.lower().startswith("python") and python.is_file():  # some distributions leave it out
         command: tuple[str, ...] = (sys.executable, str(HEADLESS))
     else:
         # A Blender that was built without a Python program. The user's add-ons are none of the child's business.
@@ -108,6 +109,7 @@ class Child:
                 self._tail.append(text)
                 self._on_log(text)
         self._process.wait()
+        farm.launcher.release(self._process)
         self._threads[0].join()
         _running.discard(self)
         if not self.said.done():

@@ -80,6 +80,31 @@ def real_engine(scene: Any) -> str:
     return "CYCLES" if scene.render.engine == ENGINE else scene.render.engine
 
 
+def is_allowed(scene: Any, slave: str) -> bool:
+    """Whether the slave of this name may render this scene's jobs."""
+    listed = scene.netrender.slaves.get(slave)
+    return listed is None or listed.use
+
+
+def set_allowed(scene: Any, slave: str, allowed: bool) -> None:
+    slaves = scene.netrender.slaves
+    listed = slaves.get(slave)
+    if listed is None:
+        listed = slaves.add()
+        listed.name = slave
+    listed.use = allowed
+
+
+def refused_slaves(scene: Any) -> tuple[str, ...]:
+    """The names of those that may not."""
+    return tuple(slave.name for slave in scene.netrender.slaves if not slave.use)
+
+
+def tag_list(scene: Any) -> tuple[str, ...]:
+    """What a slave must have."""
+    return tuple(dict.fromkeys(tag.strip() for tag in scene.netrender.tags.split(",") if tag.strip()))
+
+
 CLASSES = (NETRENDER_PG_slave, NETRENDER_PG_settings)
 
 
@@ -90,5 +115,7 @@ def register() -> None:
 
 
 def unregister() -> None:
+    for each in bpy.data.scenes:
+        each.property_unset("netrender")  # or what was set stays in the scene, and in the file that is saved next
     scene: Any = bpy.types.Scene
     del scene.netrender

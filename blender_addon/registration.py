@@ -5,7 +5,7 @@ A module has ``CLASSES``, the Blender classes in the order in which they need ea
 """
 
 import atexit
-import importlib.util
+import importlib
 from contextlib import ExitStack
 
 import bpy
@@ -17,6 +17,7 @@ MODULES = (
     "processes",
     "engine",
     "operators",
+    "lists",
     "playback",
     "panels",
     "command",
@@ -29,8 +30,6 @@ def register() -> None:
     """All of it, or none if something fails."""
     with ExitStack() as undo:
         for name in MODULES:
-            if importlib.util.find_spec(f"{__package__}.{name}") is None:
-                continue  # TODO: gone when all of them are written
             module = importlib.import_module(f"{__package__}.{name}")
             for cls in getattr(module, "CLASSES", ()):
                 bpy.utils.register_class(cls)

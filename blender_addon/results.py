@@ -5,12 +5,58 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import bpy
 import numpy
 
-from . import exr
+from . import exr, farm, properties
 
 sources: dict[str, Path] = {}  # by scene: the folder with the frames that Blender writes now
+engines: dict[str, str] = {}  # by scene that the engine NETRENDER shows now: the one that rendered it
+_black: set[Path] = set()  # files that Blender is about to write for frames that failed
 failures: dict[str, str] = {}  # by scene: why a frame could not be shown; Blender itself goes on with a black one
+
+
+def real_engine(scene: Any) -> str:
+    """The engine of the slaves, while this scene is shown by ours too."""
+    return engines.get(scene.name) or properties.real_engine(scene)
+
+
+def fail(scene: Any, why: str, *, animation: bool) -> None:
+    """Remember that the frame which Blender renders now cannot be shown."""
+    failures.setdefault(scene.name, why)
+    _black.add(_output(scene.render, scene.frame_current if animation else None))
+
+
+def remove_black(*_: Any) -> None:
+    """After Blender has written a file: it does so for a frame that failed too, and nothing can keep it from that."""
+    for path in _black:
+        path.unlink(missing_ok=True)
+    _black.clear()
+
+
+def _output(render: Any, frame: int | None) -> Path:
+    """Where Blender writes the frame; None for a still, whose name has no number."""
+    if frame is not None:
+        return Path(render.frame_path(frame=frame))
+    path = Path(bpy.path.abspath(render.filepath))
+    extension = render.file_extension if render.use_file_extension else ""
+    return path if path.name.lower().endswith(extension) else path.with_name(path.name + extension)
+
+
+def written_by_farm(scene: Any) -> Path | None:
+    """The file of the frame that Blender writes now, if it was gathered."""
+    folder = sources.get(scene.name)
+    if folder is None:
+        return None
+    path: Path = folder / farm.gathering.frame_name(scene.frame_current)
+    return path if path.is_file() else None
+
+
+def take_failure() -> str:
+    """Why a frame could not be shown, once."""
+    failure = next(iter(failures.values()), "")
+    failures.clear()
+    return failure
 
 
 class NoResult(Exception):

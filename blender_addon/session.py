@@ -6,6 +6,7 @@ bpy is touched on the main thread alone. Drawing starts nothing here: operators 
 from __future__ import annotations
 
 import queue
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from . import errands, preferences, watching
+from . import errands, farm, frame_cache, preferences, watching
 from .animation import Animation
 from .errands import Where
 
@@ -22,15 +23,21 @@ if TYPE_CHECKING:
 
 BUDGET = 0.005  # seconds of a tick in which messages are taken
 TICK, IDLE_TICK = 0.05, 0.25  # seconds between two ticks: while something is going on, and while only watching
+REDRAW = 0.2  # seconds between two redraws of our panels: drawing costs more than what is drawn
 
 
 state = watching.Farm()
 animation: Animation | None = None  # the one that a window gathers
 upload: tuple[int, int] | None = None  # bytes done and in all of a job that is being sent
 note: str = ""  # what happened last
+own_master: str = ""  # the pairing line of the master that this Blender's render window is
 _messages: queue.SimpleQueue[tuple[Callable[[Any], None], Any]] = queue.SimpleQueue()
 _errands: list[errands.Errand] = []
 _watch: errands.Errand | None = None
+_sending: errands.Errand | None = None
+_stale = False  # panels show what is no longer so
+_redrawn = 0.0  # when they were last drawn anew
+_on_change: list[Callable[[], None]] = []  # called before panels are drawn anew
 _tickers: list[Callable[[], None]] = []  # called at each tick, until they take themselves off
 
 
@@ -38,19 +45,29 @@ def where(scene: Any) -> Where:
     """Where this scene's coordinator is."""
     stored = preferences.read()
     settings = scene.netrender
-    return Where(settings.address.strip(), settings.port, stored.pairing_line, stored.coordinator)
+    if settings.mode == "MASTER" and own_master:
+        return Where(own_master)
+    online = bpy.app.online_access
+    return Where(settings.address.strip(), settings.port, stored.pairing_line, stored.coordinator, online)
 
 
 def cache() -> Path:
     """Where snapshots and frames are kept."""
-    return preferences.read().cache_folder
+    settings = preferences.read()
+    frame_cache.limit = settings.cache_size
+    return settings.cache_folder
 
 
 def run(
     name: str, where: Where, work: Callable[[Client, errands.Tell], None], take: Callable[[Any], None]
 ) -> errands.Errand:
-    """Do ``work`` on a thread; ``take`` gets what it tells, on the main thread."""
-    errand = errands.Errand(name, where, work, teller(take))
+    """Do ``work`` on a thread; ``take`` gets what it tells, on the main thread, until it is cancelled."""
+
+    def take_it(message: Any) -> None:
+        if not errand.cancelled:
+            take(message)
+
+    errand = errands.Errand(name, where, work, teller(take_it))
     _errands.append(errand)
     return errand
 
@@ -72,22 +89,74 @@ def no_more_ticks(call: Callable[[], None]) -> None:
         _tickers.remove(call)
 
 
+def on_change(call: Callable[[], None]) -> None:
+    """Call this, on the main thread, when there is something new to draw."""
+    _on_change.append(call)
+
+
+def no_more_changes(call: Callable[[], None]) -> None:
+    if call in _on_change:
+        _on_change.remove(call)
+
+
+def send(where: Where, work: Callable[[Client, errands.Tell], None], take: Callable[[Any], None]) -> None:
+    """Send a job, which ``upload`` tells about. Raises UsageError if another is being sent."""
+    global _sending, upload, note
+    check_not_sending()
+    upload, note = (0, 0), ""
+    _sending = run("send", where, work, take)
+
+
+def check_not_sending() -> None:
+    """Raises UsageError."""
+    if _sending is not None and _sending.alive:
+        raise farm.errors.UsageError("another job is being sent: wait for its end, or cancel it")
+
+
+def stop_sending() -> None:
+    """What is there of the job stays with the coordinator, which waits for the rest."""
+    global _sending, upload, note
+    if _sending is not None:
+        _sending.cancel()
+        _sending, upload, note = None, None, "Sending was cancelled"
+        redraw()
+
+
 def watch(where: Where) -> None:
     """Keep ``state`` as the farm is, from now on."""
     global _watch
     stop_watching()
+    state.line = "Connecting"
+    _watch = run("watch", where, watching.follow, _take_news)
 
-    state.line = "connecting"
-    _watch = run("watch", where, watching.follow, state.take)
+
+def _take_news(message: Any) -> None:
+    global _watch
+    state.take(message)
+    if isinstance(message, errands.Broke):
+        _watch = None  # it never was there, or refuses us: to be tried again by the user alone
 
 
 def stop_watching() -> None:
     global _watch
     if _watch is not None:
         _watch.cancel()
-        _errands.remove(_watch)
         _watch = None
     state.clear()
+    redraw()
+
+
+def watch_own_master(scene_name: str) -> None:
+    """Show the farm of the master that is being started in this Blender, when it is there."""
+
+    def look() -> None:
+        scene = bpy.data.scenes.get(scene_name)
+        if own_master and scene is not None:
+            watch(where(scene))
+        if own_master or scene is None or not bpy.app.is_job_running("RENDER"):
+            no_more_ticks(look)
+
+    each_tick(look)
 
 
 def is_watching() -> bool:
@@ -115,12 +184,18 @@ def interrupt() -> None:
     """The user has enough: a job that this animation sent is cancelled, another one goes on without us."""
     if animation is None:
         return
-    job, was_ours = animation.job, animation.sent
-    animation.stop(f"interrupted; job {job} " + ("is cancelled" if was_ours else "goes on") if job else "interrupted")
+    jobs, was_ours = list(animation.jobs), animation.sent
+    end = "is cancelled" if was_ours else "goes on"
+    animation.stop(f"interrupted; job {animation.job} {end}" if jobs else "interrupted")
     if was_ours:
         scene = bpy.data.scenes.get(animation.scene)
         if scene is not None:
-            run("cancel", where(scene), lambda client, tell: client.command(job, "cancel"), lambda message: None)
+            run("cancel", where(scene), lambda client, tell: _cancel(client, jobs), lambda message: None)
+
+
+def _cancel(client: Client, jobs: list[str]) -> None:
+    for job in jobs:
+        client.command(job, "cancel")
 
 
 def end() -> None:
@@ -128,7 +203,8 @@ def end() -> None:
     global animation
     no_more_ticks(_carry_on)
     if animation is not None:
-        animation.close()
+        # It waits for a slave to say goodbye, and removes files: nothing for the thread that draws.
+        threading.Thread(target=animation.close, name="netrender close").start()
     animation = None
 
 
@@ -139,13 +215,15 @@ def start_timer() -> None:
 
 def _tick() -> float | None:
     """The one timer. Ends itself when nobody is left to hear."""
-    changed = drain()
-    for call in _tickers:
+    global _stale, _redrawn
+    _stale |= drain()
+    for call in _tickers.copy():
         call()
-    _errands[:] = [errand for errand in _errands if errand.alive or errand is _watch]
-    if changed:
+    _errands[:] = [errand for errand in _errands if errand.alive]
+    if _stale and time.monotonic() - _redrawn >= REDRAW:
+        _stale, _redrawn = False, time.monotonic()
         redraw()
-    if not _errands and not _tickers and _messages.empty():
+    if not (_errands or _tickers or _stale) and _messages.empty():
         return None
     return TICK if _tickers or len(_errands) > is_watching() else IDLE_TICK
 
@@ -165,6 +243,8 @@ def drain(budget: float = BUDGET) -> bool:
 
 def redraw() -> None:
     """The areas where our panels are."""
+    for call in _on_change:
+        call()
     manager: Any = bpy.context.window_manager
     for window in manager.windows:
         for area in window.screen.areas:
@@ -177,8 +257,10 @@ def register() -> None:
 
 
 def unregister() -> None:
-    global animation
+    """Everything ends, threads too."""
+    global animation, own_master
     stop_watching()
+    stop_sending()
     if animation is not None:
         animation.stop()
         animation.close()
@@ -187,5 +269,6 @@ def unregister() -> None:
         errand.cancel()
     _errands.clear()
     _tickers.clear()
+    _on_change.clear()
     if bpy.app.timers.is_registered(_tick):
         bpy.app.timers.unregister(_tick)

@@ -10,14 +10,15 @@ import contextlib
 import secrets
 import shutil
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from . import compat, farm, properties
-from .renderer import channel, files, inspection
+from . import compat, farm, properties, results, unsaved_images
+from .renderer import channel, inspection
 
 if TYPE_CHECKING:
     from coordinator.submission import Prepared, Wishes
@@ -33,14 +34,22 @@ class Snapshot:
     folder: Path
     blend: Path  # in `folder`
     original: Path  # where the scene lives: what its relative paths start from
-    found: dict[str, Any]  # what the inspection says
-    replaced: dict[str, Path]  # files whose bytes, as Blender has them in memory, are in `folder`
+    found: dict[str, dict[str, Any]]  # what the inspection says, by scene
+    painted: dict[str, Path]  # files whose pixels, as Blender has them in memory, are in `folder`
 
     def prepare(self, wishes: Wishes) -> Prepared:
         """The job, its files hashed. Raises errors of the farm's tree that name what is wrong."""
-        found = farm.codec.structure(self.found, farm.replies.Inspection)
-        replaced = {str(self.original): self.blend, **self.replaced}
-        prepared: Prepared = farm.submission.prepare_snapshot(self.original, found, wishes, replaced)
+        found = farm.codec.structure(self.found[wishes.scene or ""], farm.replies.Inspection)
+        # An engine that reads images from the disk does not see what was painted: not here, and not on the farm.
+        painted = self.painted if compat.renders_unsaved_images(found.engine) else {}
+        replaced = {str(self.original): self.blend, **painted}
+        try:
+            prepared: Prepared = farm.submission.prepare_snapshot(self.original, found, wishes, replaced)
+        except farm.errors.UsageError as error:
+            if self.original != self.blend:
+                raise
+            # Nobody knows the file that was made for the job.
+            raise type(error)(error.message.replace(str(self.original), self.original.name)) from error
         return prepared
 
     def discard(self) -> None:
@@ -48,20 +57,24 @@ class Snapshot:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def take(scene: Any, cache: Path) -> Snapshot:
-    """Save the scene into the cache. Raises BadSceneError or StorageError."""
+def take(scenes: Iterable[Any], cache: Path) -> Snapshot:
+    """Save all that Blender has open into the cache, for jobs of these scenes. Raises BadSceneError or StorageError."""
+    try:
+        with unsaved_images.packed():
+            return _take(tuple(scenes), cache)
+    except channel.Failure as failure:
+        raise farm.errors.from_code(failure.code, failure.message) from failure
+
+
+def _take(scenes: tuple[Any, ...], cache: Path) -> Snapshot:
+    found = {scene.name: inspection.describe(scene.name, results.real_engine(scene), None) for scene in scenes}
     parent = cache / "snapshots"
     _sweep(parent)
     folder = parent / secrets.token_hex(8)
-    name = Path(bpy.data.filepath).name or UNSAVED
-    blend = folder / name
-    try:
-        found = inspection.describe(scene.name, properties.real_engine(scene), None)
-    except channel.Failure as failure:
-        raise farm.errors.from_code(failure.code, failure.message) from failure
+    blend = folder / (Path(bpy.data.filepath).name or UNSAVED)
     try:
         folder.mkdir(parents=True)
-        replaced = _painted(folder)
+        painted = unsaved_images.save(folder)
         # Not compressed: a local network is quicker than one core.
         bpy.ops.wm.save_as_mainfile(
             filepath=str(blend), copy=True, relative_remap=False, compress=False, check_existing=False
@@ -77,43 +90,45 @@ def take(scene: Any, cache: Path) -> Snapshot:
         folder=folder,
         blend=blend,
         original=Path(bpy.data.filepath or blend),
-        found=_as_saved_here(found),
-        replaced=replaced,
+        found={name: _as_saved_here(each) for name, each in found.items()},
+        painted=painted,
     )
 
 
-def wishes(scene: Any, *, frames: str = "", again: int = 0, allow_missing: bool = False) -> Wishes:
-    """The scene's job settings; ``frames`` instead of its own."""
-    settings = scene.netrender
+def wishes(scene: Any, *, frames: str = "", of: Any = None, allow_missing: bool = False) -> Wishes:
+    """The scene's job settings; ``frames`` instead of its own; for a job of the scene ``of``, if that is another."""
+    settings, rendered = scene.netrender, of or scene
+    name = settings.name
+    if rendered != scene:
+        name = f"{name or Path(bpy.data.filepath or UNSAVED).stem} {rendered.name}"
     made: Wishes = farm.submission.Wishes(
         frames=frames or settings.frames,
-        scene=scene.name,
-        engine=properties.real_engine(scene),
+        scene=rendered.name,
+        engine=results.real_engine(rendered),
         chunk=settings.chunk,
         priority=settings.priority,
-        name=settings.name,
-        again=again,
+        name=name,
         allow_missing=allow_missing,
     )
     return made
+
+
+def for_jobs(
+    scene: Any, rendered: Mapping[str, tuple[int, ...]], cache: Path, *, allow_missing: bool
+) -> tuple[Snapshot, list[Wishes]]:
+    """A copy of what is open, and a job for the frames of each scene that a farm renders. Raises as ``take`` does."""
+    scenes = [bpy.data.scenes[name] for name in rendered]
+    wanted = [
+        wishes(scene, of=each, frames=str(farm.frames.FrameRange.of(rendered[each.name])), allow_missing=allow_missing)
+        for each in scenes
+    ]
+    return take(scenes, cache), wanted
 
 
 def _as_saved_here(found: dict[str, Any]) -> dict[str, Any]:
     """This Blender saved the copy, whichever saved the file that it was opened from."""
     engines = [name for name in found["engines"] if name != properties.ENGINE]
     return {**found, "blender": ".".join(map(str, compat.VERSION[:2])), "engines": engines}
-
-
-def _painted(folder: Path) -> dict[str, Path]:
-    """Images of files that were changed in Blender and not saved: it renders what it has, so the farm gets that."""
-    replaced: dict[str, Path] = {}
-    for image in bpy.data.images:
-        if image.is_dirty and image.source == "FILE" and image.filepath and image.packed_file is None:
-            copy = folder / f"{len(replaced)}{Path(image.filepath).suffix}"
-            with contextlib.suppress(RuntimeError):  # without pixels there is nothing to lose
-                compat.save_image_copy(image, str(copy))
-                replaced[files.absolute(image.filepath, image.library)] = copy
-    return replaced
 
 
 def _sweep(parent: Path) -> None:

@@ -1,5 +1,7 @@
 """F12: the frame that the scene is at, from a job that was sent from this file, or else as a job of one frame.
 
+Blender's own "Render Animation" works too, with a job of all frames; *Animation on network* need not wait for each.
+
 ``fetch`` runs in ``engine.render``, on Blender's render thread, which may wait and looks whether the user pressed Esc.
 """
 
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from . import errands, farm, properties, results, session, snapshot, writing
+from . import errands, farm, results, session, shots, snapshot, writing
 
 if TYPE_CHECKING:
     from coordinator.client import Client
@@ -22,27 +24,25 @@ LOOK = 0.1  # seconds between two looks at whether the user pressed Esc: Blender
 
 def render(scene: Any, how: str, *, write_still: bool) -> set[str]:
     """F12 with the engine NETRENDER. From a script it returns at the end, and raises NoResult if there is no image."""
-    before = scene.render.engine
-    scene.render.engine = properties.ENGINE
-    name = scene.name
-    results.failures.pop(name, None)
+    rendered = shots.scenes(shots.needs(scene, [scene.frame_current]))
+    shown = writing.Shown([scene, *(bpy.data.scenes[name] for name in rendered if name != scene.name)])
+    results.failures.clear()
     if how == "EXEC_DEFAULT":
         try:
-            bpy.ops.render.render(how, write_still=write_still, scene=name)
+            bpy.ops.render.render(how, write_still=write_still, scene=scene.name)
         except RuntimeError as error:  # what `error_set` said, among others
-            raise results.NoResult(results.failures.pop(name, " ".join(str(error).split()))) from error
+            raise results.NoResult(results.take_failure() or " ".join(str(error).split())) from error
         finally:
-            scene.render.engine = before
-        if failure := results.failures.pop(name, ""):
+            shown.restore()
+        if failure := results.take_failure():
             raise results.NoResult(failure)
         return {"FINISHED"}
-    started: Any = bpy.ops.render.render(how, write_still=write_still, scene=name)
+    started: Any = bpy.ops.render.render(how, write_still=write_still, scene=scene.name)
 
     def restore() -> None:
         if not writing.is_rendering():
             session.no_more_ticks(restore)
-            if name in bpy.data.scenes:
-                bpy.data.scenes[name].render.engine = before
+            shown.restore()
 
     session.each_tick(restore)
     return {"CANCELLED"} if "CANCELLED" in started else {"FINISHED"}
@@ -50,21 +50,34 @@ def render(scene: Any, how: str, *, write_still: bool) -> set[str]:
 
 def fetch(engine: Any, scene: Any) -> Path | None:
     """The frame's file in the cache; None if the user interrupted it. Raises NoResult or an error of the farm's."""
-    frame, cache = scene.frame_current, session.cache()
-    if engine.is_animation:
-        # Blender would write a black image for a frame that failed, and go on.
-        raise results.NoResult('an animation is rendered on the network by "Animation on network", not by this command')
-    where, job = session.where(scene), scene.netrender.job
+    frame, cache, where = scene.frame_current, session.cache(), session.where(scene)
+    # Blender's own "Render Animation" asks for one frame after the other: the first sends all of them.
+    all_of_it = engine.is_animation and scene.name not in results.sources
+    job = _animations.get(scene.name, "") if all_of_it else scene.netrender.job
     if job:
         path = _run(engine, where, frame, lambda client, tell: _look(client, job, frame, cache, tell))
         if path is not NOT_THERE:
             return path
-    taken, wishes = snapshot.take(scene, cache), snapshot.wishes(scene, frames=str(frame))
+    frames = (
+        farm.frames.FrameRange.between(frame, max(frame, scene.frame_end), scene.frame_step) if all_of_it else frame
+    )
+    taken, wishes = snapshot.take([scene], cache), snapshot.wishes(scene, frames=str(frames))
 
     def work(client: Client, tell: errands.Tell) -> None:
-        errands.fetch(client, errands.send(client, taken, wishes, tell), str(frame), cache, tell)
+        job = errands.send(client, taken, wishes, tell)
+        if all_of_it:
+            _animations[wishes.scene or ""] = job
+        errands.fetch(client, job, str(frame), cache, tell)
 
     return _run(engine, where, frame, work)
+
+
+_animations: dict[str, str] = {}  # by scene that Blender renders by itself: its job
+
+
+def forget_animations() -> None:
+    """When Blender begins another render."""
+    _animations.clear()
 
 
 NOT_THERE = Path()  # no job has the frame
@@ -107,6 +120,9 @@ def _wait(engine: Any, frame: int, messages: queue.SimpleQueue[Any]) -> Path | N
                 engine.update_stats("", f"Netrender: sent {done / 1e6:.1f} of {total / 1e6:.1f} MB")
             case errands.Fetching():
                 engine.update_stats("", f"Netrender: frame {frame} waits for a slave")
+            case errands.Warned(text=text):
+                engine.update_stats("", f"Netrender: {text}")
+                engine.report({"WARNING"}, text)
             case farm.messages.FrameStarted(slave=slave):
                 engine.update_stats("", f"Netrender: frame {frame} renders on {slave}")
             case farm.messages.FrameProgress(slave=slave, sample=sample, samples=samples):

@@ -1,49 +1,66 @@
 """Gathered frames through this Blender's compositor, sequencer, colour management and output settings.
 
 A run of frames is an ordinary animation render, by the engine NETRENDER, which takes each frame from the cache. What
-has to be changed in the scene for that is changed only meanwhile.
+has to be changed in the scenes for that is changed only meanwhile.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import bpy
 
-from . import compat, farm, properties, results
+from . import compat, farm, properties, results, written
 from .gathering import Run
+
+
+class Shown:
+    """Scenes whose engine is ours for a while. Names, not references: in a window this lives over many ticks."""
+
+    def __init__(self, scenes: Iterable[Any]) -> None:
+        self._before = {scene.name: scene.render.engine for scene in scenes}
+        # Before any of them changes: a scene that has no engine of its own for the farm uses the one that it shows.
+        results.engines.update({name: results.real_engine(bpy.data.scenes[name]) for name in self._before})
+        for name in self._before:
+            bpy.data.scenes[name].render.engine = properties.ENGINE
+
+    def restore(self) -> None:
+        for name, engine in self._before.items():
+            results.engines.pop(name, None)
+            if (scene := bpy.data.scenes.get(name)) is not None:
+                scene.render.engine = engine
 
 
 @dataclass
 class Writing:
-    """A run that Blender renders now. Names, not references: in a window this lives over many ticks."""
+    """A run that Blender renders now."""
 
     scene: str
     run: Run
-    folder: Path
-    before: dict[str, Any]
+    shown: Shown
+    folders: Mapping[str, Path]
+    before: dict[str, Any] = field(default_factory=dict)
     cancelled: bool = False  # by Esc in the render's window
 
     @classmethod
-    def prepare(cls, scene: Any, run: Run, folder: Path) -> Writing:
-        """Change what has to be changed."""
-        before = {"engine": scene.render.engine, "frame_step": scene.frame_step}
-        scene.render.engine = properties.ENGINE
+    def prepare(cls, scene: Any, run: Run, folders: Mapping[str, Path]) -> Writing:
+        """Change what has to be changed. ``folders`` has the frames of each scene that the farm rendered."""
+        shown = Shown(bpy.data.scenes[name] for name in folders if name in bpy.data.scenes)
+        before = {"frame_step": scene.frame_step}
         scene.frame_step = run.step
         if not compat.KEEPS_RANGE:
             before |= {"frame_start": scene.frame_start, "frame_end": scene.frame_end}
-            # In this order, as Blender keeps the end behind the start.
-            scene.frame_start, scene.frame_end = run.first, run.last
-            scene.frame_start = run.first
-        results.sources[scene.name] = folder
-        return cls(scene.name, run, folder, before)
+            _set_range(scene, run.first, run.last)
+        results.sources.update(folders)
+        return cls(scene.name, run, shown, folders, before)
 
     def render(self, *, window: bool) -> None:
         """All of it; in a window it only begins. Raises StorageError if Blender cannot write."""
         scene = bpy.data.scenes[self.scene]
-        results.failures.pop(self.scene, None)
+        results.failures.clear()
         bpy.app.handlers.render_cancel.append(self.on_cancel)
         try:
             compat.render_animation(self.run.first, self.run.last, self.run.step, scene=scene, window=window)
@@ -56,19 +73,28 @@ class Writing:
         """Blender calls it, from its render thread."""
         self.cancelled = True
 
-    def restore(self) -> None:
-        """Put everything back."""
+    def restore(self) -> str:
+        """Put everything back. Returns what is wrong with the frames, if something is."""
         if self.on_cancel in bpy.app.handlers.render_cancel:
             bpy.app.handlers.render_cancel.remove(self.on_cancel)
-        results.sources.pop(self.scene, None)
+        for name in self.folders:
+            results.sources.pop(name, None)
+        self.shown.restore()
         scene = bpy.data.scenes.get(self.scene)
-        if scene is None:
-            return
-        scene.render.engine = self.before["engine"]
-        scene.frame_step = self.before["frame_step"]
-        if "frame_start" in self.before:
-            scene.frame_start, scene.frame_end = self.before["frame_start"], self.before["frame_end"]
-            scene.frame_start = self.before["frame_start"]
+        if scene is not None:
+            scene.frame_step = self.before["frame_step"]
+            if "frame_start" in self.before:
+                _set_range(scene, self.before["frame_start"], self.before["frame_end"])
+        failure = results.take_failure()
+        if failure or self.cancelled or scene is None:
+            return failure
+        return written.problem(scene, self.run.frames)
+
+
+def _set_range(scene: Any, first: int, last: int) -> None:
+    # Blender keeps the end behind the start, so the start is set again.
+    scene.frame_start, scene.frame_end = first, last
+    scene.frame_start = first
 
 
 def is_rendering() -> bool:
@@ -76,12 +102,13 @@ def is_rendering() -> bool:
     return bool(bpy.app.is_job_running("RENDER"))
 
 
-def write(scene: Any, run: Run, folder: Path) -> None:
+def write(scene: Any, run: Run, folders: Mapping[str, Path]) -> None:
     """Render a run from start to end. Raises StorageError, or NoResult if a frame could not be shown."""
-    writing = Writing.prepare(scene, run, folder)
+    writing = Writing.prepare(scene, run, folders)
+    failure = ""
     try:
         writing.render(window=False)
     finally:
-        writing.restore()
-    if failure := results.failures.pop(scene.name, ""):
+        failure = writing.restore()
+    if failure:
         raise results.NoResult(failure)

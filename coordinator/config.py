@@ -24,6 +24,10 @@ class Address:
     url: str  # "http://127.0.0.1:8470", without a slash at the end
     token: str = field(default="", repr=False)  # empty on loopback
 
+    @property
+    def host(self) -> str:
+        return urlsplit(self.url).hostname or ""
+
     @classmethod
     def parse(cls, text: str) -> "Address":
         """Read ``host``, ``host:port``, ``http://host:port`` or ``netrender://host:port/#key``.

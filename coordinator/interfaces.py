@@ -1,6 +1,7 @@
 """This machine's network interfaces."""
 
 import ipaddress
+import socket
 
 import ifaddr
 
@@ -13,6 +14,24 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def require_local(host: str) -> None:
+    """Raises UsageError if the host is on the internet, for programs that their user keeps off it."""
+    for address in _resolved(host):
+        if ipaddress.ip_address(address.partition("%")[0]).is_global:
+            raise UsageError(
+                f"{host} ({address}) is not on the local network, and Blender is not allowed to go online: allow that "
+                "in Preferences > System > Network, or name a coordinator on the local network"
+            )
+
+
+def _resolved(host: str) -> list[str]:
+    """Empty for a name that nobody knows: the connection fails, and says so better."""
+    try:
+        return [str(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
+    except OSError:
+        return []
 
 
 def addresses() -> dict[str, str]:

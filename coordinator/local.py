@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
@@ -60,11 +60,17 @@ class LocalFarm:
         slaves: int,
         threads: int | None = None,
         blender: str | None = None,
+        devices: Sequence[str] = (),
+        allow_scripts: bool = False,
         launcher: launching.Launcher | None = None,
     ) -> None:
         self._count = slaves
         self._threads = threads or max(1, cores() // slaves)
-        self._blender = blender
+        self._options = ["--blender", blender] if blender else []
+        for device in devices:
+            self._options += ["--device", device]
+        if allow_scripts:
+            self._options.append("--allow-scripts")
         self._launcher = launcher or launching.Launcher.default()
         self._lock = threading.Lock()
         self._stopping = False
@@ -136,7 +142,7 @@ class LocalFarm:
     def _slave(self, number: int, address: Address) -> list[str]:
         arguments = ["slave", "--coordinator", address.url, "--name", f"local-{number}"]
         arguments += ["--threads", str(self._threads), "--data", str(self.folder / f"slave-{number}")]
-        return arguments + (["--blender", self._blender] if self._blender else [])
+        return arguments + self._options
 
     def _spawn(self, name: str, arguments: list[str], *, speaks: bool = False) -> _Child | None:
         with self._lock:

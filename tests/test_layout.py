@@ -85,3 +85,23 @@ def test_what_blenders_window_will_import_is_synchronous() -> None:
     """Blender's window uses the client on a thread of its own; aiohttp lives in other processes."""
     for path in [*modules("coordinator/client"), ROOT / "coordinator" / "gathering.py"]:
         assert not absolute(path) & {"aiohttp", "asyncio"}, path
+
+
+def at_run_time(path: Path) -> set[str]:
+    """Absolute imports, without those that are for the type checker alone."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            node.body.clear()
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            found.add((node.module or "").partition(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("path", modules("blender_addon"), ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_extension_reaches_the_coordinator_by_one_door_and_imports_no_event_loop(path: Path) -> None:
+    assert not at_run_time(path) & {"coordinator", "blender_addon", "aiohttp", "asyncio", "zeroconf"}

@@ -1,6 +1,6 @@
 """Starts the renderer: ``python __main__.py`` with bpy, or ``blender -b --disable-autoexec -P __main__.py``.
 
-Its one argument is ``--threads N`` (0: all), after ``--`` for a Blender.
+Its arguments, after ``--`` for a Blender, are what the slave renders with, whatever the scene.
 """
 
 import argparse
@@ -23,12 +23,15 @@ def main() -> None:
     status = 1
     try:
         parser = argparse.ArgumentParser(prog="renderer")
-        parser.add_argument("--threads", type=int, default=0)
+        parser.add_argument("--threads", type=int, default=0, help="0 for all cores")
+        parser.add_argument("--device", action="append", default=[], help="that Cycles renders on, see devices.py")
+        parser.add_argument("--allow-scripts", action="store_true", help="run the scripts inside a .blend")
         given = sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else sys.argv[1:]
         threads = importlib.import_module(f"{ADDON}.renderer.threads")
-        with threads.blender_loads(parser.parse_args(given).threads):
+        options = parser.parse_args(given)
+        with threads.blender_loads(options.threads):
             loop = importlib.import_module(f"{ADDON}.renderer.loop")
-        status = loop.run()
+        status = loop.run(options.device, allow_scripts=options.allow_scripts)
     except BaseException:
         traceback.print_exc()
     finally:

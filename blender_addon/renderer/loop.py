@@ -6,7 +6,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import bpy
@@ -20,8 +20,9 @@ from .channel import Channel, Failure, renderer_error
 class Renderer:
     """What is open, and what each command does with it."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, machine: scene.Machine) -> None:
         self._channel = channel
+        self._machine = machine
         self._open: scene.OpenScene | None = None
 
     def obey(self, command: dict[str, Any]) -> None:
@@ -44,7 +45,7 @@ class Renderer:
     def _do_open(self, *, blend: str, **settings: Any) -> None:
         self._refuse_second()
         started = time.monotonic()
-        self._open = scene.open_scene(blend, scene.Settings(**settings))
+        self._open = scene.open_scene(blend, scene.Settings(**settings), self._machine)
         self._channel.send(type="opened", seconds=round(time.monotonic() - started, 3))
 
     def _do_render(self, *, frame: int, output: str) -> None:
@@ -59,7 +60,7 @@ class Renderer:
         self._channel.send(type="inspected", **inspection.inspect(blend, **wanted))
 
 
-def run() -> int:
+def run(devices: Sequence[str] = (), *, allow_scripts: bool = False) -> int:
     """Serve until told to quit. Returns the exit status."""
     channel = Channel()
     channel.send(
@@ -70,7 +71,7 @@ def run() -> int:
         pid=os.getpid(),
     )
     channel.listen()
-    renderer = Renderer(channel)
+    renderer = Renderer(channel, scene.Machine(tuple(devices), allow_scripts))
     while True:
         try:
             command = channel.receive()

@@ -9,7 +9,7 @@ from typing import Any
 import bpy
 
 from .. import compat
-from . import blend_file, paths
+from . import blend_file, devices, paths
 from .channel import bad_scene
 
 # Cycles settings that may be animated although the data persists between frames. The others (the number of samples, for
@@ -31,6 +31,14 @@ class Settings:
 
 
 @dataclass(frozen=True)
+class Machine:
+    """What holds for every scene on this machine: its owner said so when the slave was started."""
+
+    devices: tuple[str, ...] = ()  # that Cycles renders on; empty for what the scene and Blender's preferences say
+    allow_scripts: bool = False  # run what is inside a .blend: registered texts, drivers, style modules
+
+
+@dataclass(frozen=True)
 class OpenScene:
     """A scene that is ready to render."""
 
@@ -39,12 +47,12 @@ class OpenScene:
     passes: int  # times that the sample count starts again in a frame: once a view layer and view
 
 
-def open_blend(blend: str) -> None:
-    """Open the file with its scripts disabled. Raises Failure."""
+def open_blend(blend: str, *, allow_scripts: bool = False) -> None:
+    """Open the file, with its scripts disabled unless they are allowed. Raises Failure."""
     path = Path(blend)
     blend_file.check(path)
     try:
-        bpy.ops.wm.open_mainfile(filepath=str(path), load_ui=False, use_scripts=False)
+        bpy.ops.wm.open_mainfile(filepath=str(path), load_ui=False, use_scripts=allow_scripts)
     except RuntimeError as error:
         raise bad_scene(
             f"Blender {compat.VERSION_TEXT} cannot open {path}: it is damaged, incomplete, or from a newer Blender "
@@ -97,9 +105,9 @@ def needs_denoiser(scene: Any, engine: str, layers: list[Any]) -> bool:
     return any(layer.cycles.use_denoising for layer in layers)
 
 
-def open_scene(blend: str, settings: Settings) -> OpenScene:
+def open_scene(blend: str, settings: Settings, machine: Machine) -> OpenScene:
     """Open the .blend and set it up. Raises Failure."""
-    open_blend(blend)
+    open_blend(blend, allow_scripts=machine.allow_scripts)
     paths.remap(settings.mapped)
     scene = choose_scene(settings.scene)
     engine = choose_engine(scene, settings.engine)
@@ -111,7 +119,10 @@ def open_scene(blend: str, settings: Settings) -> OpenScene:
         layer.use = layer in layers
     _choose_quality(scene, settings)
     _raw_output(scene)
-    _no_style_scripts(layers)
+    if engine == "CYCLES":
+        devices.use(scene, machine.devices)
+    if not machine.allow_scripts:
+        _no_style_scripts(layers)
     scene.render.use_persistent_data = _may_persist(scene, engine, layers)
     views = sum(view.use for view in scene.render.views) if scene.render.use_multiview else 1
     return OpenScene(scene=scene, stage=_empty_stage(), passes=len(layers) * max(1, views))

@@ -101,6 +101,23 @@ def add_blender(parser: Parser) -> None:
     )
 
 
+def add_machine(parser: Parser) -> None:
+    """What a slave renders with, whatever the scene."""
+    parser.add_argument(
+        "--device",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="that Cycles renders on: CPU, GPU, a kind such as CUDA, or a GPU's name or id; may be given again; "
+        "the CPU if there is none such (default: as the scene and Blender's preferences say)",
+    )
+    parser.add_argument(
+        "--allow-scripts",
+        action="store_true",
+        help="run the scripts inside a .blend: only if you trust all who send jobs",
+    )
+
+
 def add_wishes(parser: Parser) -> None:
     """What is rendered of which .blend."""
     parser.add_argument("blend", metavar="SCENE.blend", type=Path)

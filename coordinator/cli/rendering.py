@@ -14,6 +14,7 @@ from .arguments import (
     add_frames,
     add_job,
     add_json,
+    add_machine,
     add_wishes,
     address,
     command,
@@ -35,6 +36,7 @@ def add(commands: Commands) -> None:
     add_wishes(parser)
     parser.add_argument("--slaves", metavar="N", type=number(1, 256), default=1, help="(default: %(default)s)")
     parser.add_argument("--threads", metavar="N", type=number(1, 4096), help="of each slave (default: a fair share)")
+    add_machine(parser)
     _add_output(parser, "where the frames go (default: NAME-frames, here)")
     add_json(parser, "print what happens as JSON lines")
 
@@ -72,7 +74,14 @@ def run_render(args: argparse.Namespace) -> int:
     check_writable(output)
     signal.signal(signal.SIGTERM, _interrupt)  # or the temporary folder would stay
     # The farm first: it starts and warms up while the .blend is inspected.
-    with LocalFarm(slaves=args.slaves, threads=args.threads, blender=args.blender, launcher=args.launcher) as farm:
+    with LocalFarm(
+        slaves=args.slaves,
+        threads=args.threads,
+        blender=args.blender,
+        devices=args.device,
+        allow_scripts=args.allow_scripts,
+        launcher=args.launcher,
+    ) as farm:
         prepared = _prepare(args.blend, wanted, json=args.json)
         with Client(farm.address()) as client, farm.explaining():
             accepted = _send(client, prepared, json=args.json)

@@ -13,7 +13,18 @@ from typing import TYPE_CHECKING
 
 from ..config import COORDINATOR_VARIABLE, Address, data_folder
 from ..constants import DEFAULT_HOST, DEFAULT_PORT, MAX_FRAMES_PER_JOB
-from .arguments import Commands, Parser, add_address, add_blender, add_discovery, add_farm, add_json, command, number
+from .arguments import (
+    Commands,
+    Parser,
+    add_address,
+    add_blender,
+    add_discovery,
+    add_farm,
+    add_json,
+    add_machine,
+    command,
+    number,
+)
 
 if TYPE_CHECKING:
     from ..server import Listening
@@ -48,6 +59,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("--name", help="(default: this machine's, and the number of the slot)")
     parser.add_argument("--threads", type=number(0, 4096), default=0, metavar="N", help="that render (default: all)")
     add_blender(parser)
+    add_machine(parser)
     parser.add_argument("--data", type=Path, metavar="DIR", help=f"(default: inside {data_folder('slave')})")
     parser.add_argument("--trace", type=Path, metavar="FILE", help="write when what began and ended, as JSON lines")
     _add_exit_with_stdin(parser)
@@ -101,6 +113,8 @@ def run_slave(args: argparse.Namespace) -> int:
             name=args.name,
             threads=args.threads,
             blender=args.blender,
+            devices=tuple(args.device),
+            allow_scripts=args.allow_scripts,
             data=args.data,
             trace=args.trace,
         )

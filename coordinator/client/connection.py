@@ -1,9 +1,11 @@
 """One coordinator over HTTP: requests that end in an answer, or in an error of our own tree."""
 
+import contextlib
 import json
 import logging
+import socket
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Any, Self
 
@@ -31,6 +33,8 @@ class Connection:
         self.address = address
         self.closed = threading.Event()
         self._lock = threading.Lock()
+        self._streams: set[socket.socket] = set()
+        self._streams_lock = threading.Lock()
         self._version: Version | None = None
         self._session = requests.Session()
         # A farm is not behind the proxy that the environment names, and .netrc must not replace our token.
@@ -50,9 +54,31 @@ class Connection:
         self.close()
 
     def close(self) -> None:
-        """End transfers at their next block, and all connections."""
+        """End transfers at their next block, streams at once, and all connections."""
         self.closed.set()
+        with self._streams_lock:
+            for stream in self._streams:
+                with contextlib.suppress(OSError):  # the other side was faster
+                    stream.shutdown(socket.SHUT_RDWR)
         self._session.close()
+
+    @contextlib.contextmanager
+    def streaming(self, response: requests.Response) -> Iterator[None]:
+        """A read of this response that waits, for ever perhaps, ends when another thread closes the connection."""
+        stream = socket.fromfd(response.raw.fileno(), socket.AF_INET, socket.SOCK_STREAM)
+        with self._streams_lock:
+            self._streams.add(stream)
+        try:
+            if self.closed.is_set():
+                raise self.was_closed()
+            yield
+        finally:
+            with self._streams_lock:
+                self._streams.discard(stream)
+            stream.close()
+
+    def was_closed(self) -> errors.UnreachableError:
+        return errors.UnreachableError(f"the connection to {self.address.url} was closed here")
 
     def version(self) -> Version:
         """What the coordinator is. Asked once; raises VersionMismatchError if it speaks another protocol."""
@@ -85,7 +111,7 @@ class Connection:
 
     def send(self, method: str, path: str, *, expect: Iterable[int] = (), **options: Any) -> requests.Response:
         if self.closed.is_set():
-            raise errors.UnreachableError(f"the connection to {self.address.url} was closed here")
+            raise self.was_closed()
         options.setdefault("timeout", (CONNECT_TIMEOUT, ANSWER_TIMEOUT))
         try:
             response = self._session.request(method, self.address.url + path, allow_redirects=False, **options)

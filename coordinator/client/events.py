@@ -32,10 +32,13 @@ def watch(connection: Connection, job: str | None) -> Generator[Event | None, No
 def _events(connection: Connection, response: requests.Response) -> Generator[Event | None, None, None]:
     with response:
         try:
-            for data in messages(_lines(response)):
-                yield None if data is None else _decode(connection, data)
+            with connection.streaming(response):
+                for data in messages(_lines(response)):
+                    yield None if data is None else _decode(connection, data)
         except LOST as error:
-            raise connection.unreachable(error) from error
+            raise connection.was_closed() if connection.closed.is_set() else connection.unreachable(error) from error
+        if connection.closed.is_set():
+            raise connection.was_closed()
         raise connection.unreachable(ConnectionError("the stream ended"))
 
 

@@ -3,6 +3,7 @@
 import importlib.util
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import BlenderNotFoundError
@@ -17,13 +18,19 @@ def script() -> Path:
     return inside_extension if inside_extension.is_file() else root / "blender_addon" / "renderer" / "__main__.py"
 
 
-def command(blender: str | None, threads: int = 0) -> list[str]:
-    """The command line that starts a renderer, which uses ``threads`` threads, or all for 0.
+def command(
+    blender: str | None, threads: int = 0, *, devices: Sequence[str] = (), allow_scripts: bool = False
+) -> list[str]:
+    """The command line that starts a renderer, which uses ``threads`` threads, or all for 0, and these devices.
 
     ``blender`` is a Blender's executable, or a Python (named ``python...``) that can import bpy; None is this Python.
     Raises BlenderNotFoundError if there is no such thing.
     """
     arguments = [str(script()), "--threads", str(threads)]
+    for device in devices:
+        arguments += ["--device", device]
+    if allow_scripts:
+        arguments.append("--allow-scripts")
     if blender is None:
         if importlib.util.find_spec("bpy") is None:
             raise BlenderNotFoundError(f"no Blender: {sys.executable} has no module bpy; {REMEDY}")
@@ -37,4 +44,5 @@ def command(blender: str | None, threads: int = 0) -> list[str]:
     if Path(program).name.lower().startswith("python"):
         return [program, *arguments]
     # Blender itself takes the number too: for what is not the render, and was started before our script.
-    return [program, "-b", "--disable-autoexec", "-t", str(threads), "-P", str(script()), "--", *arguments[1:]]
+    scripts = "--enable-autoexec" if allow_scripts else "--disable-autoexec"
+    return [program, "-b", scripts, "-t", str(threads), "-P", str(script()), "--", *arguments[1:]]

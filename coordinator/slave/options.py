@@ -14,5 +14,7 @@ class SlaveOptions:
     name: str | None = None  # None: the host's name and the slot's number
     threads: int = field(default=0, validator=validators.ge(0))  # that render; 0 for all cores
     blender: str | None = None  # a Blender, or a Python with bpy; None for this Python
+    devices: tuple[str, ...] = ()  # that Cycles renders on; empty for what the scene and Blender's preferences say
+    allow_scripts: bool = False  # run the scripts inside a .blend
     data: Path | None = None  # the slave's own folder; None for the first free slot in the user's data folder
     trace: Path | None = None  # a file that gets the start and end of every render, upload, fetch and open

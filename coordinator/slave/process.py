@@ -24,7 +24,13 @@ async def run(options: SlaveOptions) -> None:
     Raises BlenderNotFoundError or RendererError (the first renderer does not start), ConflictError (another slave
     uses the data folder), StorageError, and what the coordinator refuses it with.
     """
-    command = await asyncio.to_thread(renderer.command, options.blender, options.threads)
+    command = await asyncio.to_thread(
+        renderer.command,
+        options.blender,
+        options.threads,
+        devices=options.devices,
+        allow_scripts=options.allow_scripts,
+    )
     async with contextlib.AsyncExitStack() as stack:
         slot = await asyncio.to_thread(claim, options.data, options.name)
         stack.callback(slot.release)

@@ -65,7 +65,7 @@ def wheels() -> Path:
         folder.parent.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as temp:
             downloaded = Path(temp) / "wheels"
-            command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+            command = [sys.executable, "-m", "pip", "download", "-qq", "--disable-pip-version-check"]
             # Pure Python only: the same files serve every platform and every Python from Blender 4.2 to 5.2.
             pure = [
                 "--only-binary=:all:",

@@ -2,6 +2,7 @@
 #
 #   environment DIR PIP_ARGUMENT...   make DIR (in the repository's root), with these packages; prints nothing if it is there
 #   system_libraries                  what bpy needs of a Debian or Ubuntu system, if it is not there
+#   system_programs NAME=PACKAGE...   programs that tests need, likewise
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -45,12 +46,25 @@ system_libraries() {
         grep -qxF "${pair%%=*}" /tmp/netrender-libraries.$$ || missing+=("${pair##*=}")
     done
     rm -f /tmp/netrender-libraries.$$
-    [ ${#missing[@]} -eq 0 ] && return
+    system_packages "${missing[@]}"
+}
+
+system_programs() {
+    local missing=()
+    local pair
+    for pair in "$@"; do
+        command -v "${pair%%=*}" >/dev/null || missing+=("${pair##*=}")
+    done
+    system_packages "${missing[@]}"
+}
+
+system_packages() {
+    [ $# -eq 0 ] && return
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-        say "installing what Blender needs of the system: ${missing[*]}"
-        apt-get update -qq >/dev/null && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+        say "installing what is needed of the system: $*"
+        apt-get update -qq >/dev/null && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
     else
-        say "Blender needs these of the system; install them and run again: ${missing[*]}"
+        say "These are needed of the system; install them and run again: $*"
         return 1
     fi
 }

@@ -12,7 +12,6 @@ import coordinator
 from scripts.lib import build_extension
 
 ROOT = build_extension.ROOT
-IN_BLENDER = {"requests"}  # what Blender brings itself
 NOT_NEEDED = {"uvloop"}  # a faster event loop; there is no pure Python wheel of it
 
 
@@ -57,12 +56,12 @@ def test_the_version_is_the_projects() -> None:
         assert tomllib.load(file)["version"] == coordinator.__version__
 
 
-def test_every_dependency_is_locked_or_in_blender() -> None:
+def test_every_dependency_is_locked() -> None:
     with (ROOT / "pyproject.toml").open("rb") as file:
         declared = {re.split(r"[><=; ]", text)[0] for text in tomllib.load(file)["project"]["dependencies"]}
     locked = set(re.findall(r"^([\w-]+)==", build_extension.LOCK.read_text(), re.MULTILINE))
-    assert declared - locked == IN_BLENDER | NOT_NEEDED
-    assert not (IN_BLENDER | NOT_NEEDED) & locked
+    assert declared - locked == NOT_NEEDED
+    assert not NOT_NEEDED & locked
 
 
 def test_a_manifest_that_blender_refuses_is_told(tmp_path: Path) -> None:

@@ -39,12 +39,18 @@ def state():
 CYCLE = (
     STATE
     + f"""
+import importlib
 before = state()
 for _ in range(2):
     assert addon_utils.enable("{EXTENSION}", default_set=True)
-    during = state()
+    session = importlib.import_module("{EXTENSION}.session")
+    session.watch(session.where(bpy.context.scene))  # a thread, a timer, and nobody who answers
+    during = [state(), session.is_watching(), bpy.app.timers.is_registered(session._tick)]
     addon_utils.disable("{EXTENSION}", default_set=True)
-    tell([before, during, state()])
+    for thread in threading.enumerate():
+        if thread.name.startswith("netrender"):
+            thread.join(60)
+    tell([before, *during, state(), bpy.app.timers.is_registered(session._tick)])
 """
 )
 
@@ -55,16 +61,19 @@ def test_enabled_disabled_and_enabled_again_leaves_nothing(blender: Blender, ext
     answer = blender.run(CYCLE)
     assert answer.printed == []
     assert len(answer.told) == 2
-    for before, during, after in answer.told:
+    for before, during, watching, ticking, after, still_ticking in answer.told:
         assert "NETRENDER_AP_preferences" in during["classes"]
         assert "netrender" in during["properties"]["Scene"]
+        assert (watching, ticking, still_ticking) == (True, True, False)
         assert after == before
 
 
-def test_it_is_enabled_when_blender_starts_again(blender: Blender, extension_zip: Path) -> None:
-    blender.install(extension_zip)
-    answer = blender.run("tell(hasattr(bpy.context.scene, 'netrender'))")
-    assert (answer.told, answer.printed) == ([True], [])
+def test_it_is_enabled_when_blender_starts_again(installed: Blender) -> None:
+    """And has imported no event loop: aiohttp and zeroconf live in other processes; Blender would start later."""
+    answer = installed.run(
+        "tell([hasattr(bpy.context.scene, 'netrender'), sorted({'aiohttp', 'zeroconf'} & set(sys.modules))])"
+    )
+    assert (answer.told, answer.printed) == ([[True, []]], [])
 
 
 def changed(extension: Path, path: Path, mark: str) -> Path:
@@ -92,24 +101,23 @@ def test_a_new_build_over_an_old_one_runs_the_new_code(blender: Blender, extensi
     blender.install(extension_zip)
     script = """
 tell(marks())
-bpy.ops.extensions.package_install_files(repo="user_default", filepath=sys.argv[1], enable_on_install=True)
+bpy.ops.extensions.package_install_files(repo="user_default", filepath=arguments[0], enable_on_install=True)
 tell(marks())
 """
     assert blender.run(MARKS + script, new).told == [[None, None], ["new", "new"]], "in the Blender that runs"
     assert blender.run(MARKS + "tell(marks())").told == [["new", "new"]], "and in one that starts later"
 
 
-def test_what_fails_to_register_leaves_nothing(blender: Blender) -> None:
-    script = (
-        STATE.replace(EXTENSION, "blender_addon")
-        + """
-import types
-from blender_addon import registration
+BROKEN = (
+    STATE
+    + f"""
+import importlib, types
+addon_utils.disable("{EXTENSION}")
+before = state()
+registration = importlib.import_module("{EXTENSION}.registration")
 def fail():
     raise RuntimeError("no")
-broken = types.SimpleNamespace(__name__="broken", __spec__=registration.__spec__, register=fail)
-sys.modules["blender_addon.broken"] = broken
-before = state()
+sys.modules["{EXTENSION}.broken"] = types.SimpleNamespace(register=fail)
 registration.MODULES += ("broken",)
 try:
     registration.register()
@@ -121,19 +129,14 @@ registration.register()
 tell("NETRENDER_AP_preferences" in state()["classes"])
 registration.unregister()
 """
-    )
-    assert blender.run(script).told == ["no", True, True]
+)
+
+
+def test_what_fails_to_register_leaves_nothing(installed: Blender) -> None:
+    assert installed.run(BROKEN).told == ["no", True, True]
 
 
 def test_importing_it_imports_no_blender() -> None:
     """The renderer of a slave lies in this package."""
     script = "import sys, blender_addon; assert not {'bpy', 'coordinator'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
-
-
-def test_registering_imports_no_event_loop(blender: Blender) -> None:
-    """aiohttp and zeroconf live in other processes; what Blender's window loads makes it start later."""
-    answer = blender.run(
-        "import blender_addon; blender_addon.register(); tell(sorted({'aiohttp', 'zeroconf'} & set(sys.modules)))"
-    )
-    assert answer.told == [[]]

@@ -218,6 +218,29 @@ def test_scripts_in_the_file_do_not_run(renderer: RendererProcess, tmp_path: Pat
     assert not [path.name for path in tmp_path.glob("*.trap")]
 
 
+def test_scripts_that_the_machines_owner_allows_run(tmp_path: Path) -> None:
+    names = ("registered", "driver", "style")
+    traps = {name: tmp_path / f"{name}.trap" for name in names}
+    script = SCRIPTS.format(**{name: str(path) for name, path in traps.items()})
+    blend = scenes.build("simple", tmp_path / "s.blend", then=script)
+    for trap in traps.values():
+        trap.unlink(missing_ok=True)
+    command = [sys.executable, str(MAIN), "--allow-scripts"]
+    with RendererProcess(errors=tmp_path / "renderer.log", command=command) as allowed:
+        assert allowed.open(blend)["type"] == "opened"
+        assert allowed.render(1, tmp_path / "0001.exr")["type"] == "rendered"
+    assert {name for name, path in traps.items() if path.exists()} == set(names)
+
+
+def test_without_the_wanted_gpu_it_renders_on_the_cpu_and_says_so(scene_file: SceneFile, tmp_path: Path) -> None:
+    log = tmp_path / "renderer.log"
+    command = [sys.executable, str(MAIN), "--device", "a GPU that nobody has"]
+    with RendererProcess(errors=log, command=command) as renderer:
+        assert renderer.open(scene_file("simple"))["type"] == "opened"
+        assert renderer.render(1, tmp_path / "0001.exr")["type"] == "rendered"
+    assert "no device 'a GPU that nobody has', rendering on the CPU; this machine has" in log.read_text()
+
+
 def test_file_output_nodes_and_the_sequencer_do_nothing(renderer: RendererProcess, tmp_path: Path) -> None:
     then = (
         "tree = bpy.data.node_groups.new('C', 'CompositorNodeTree')\n"

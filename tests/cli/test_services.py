@@ -36,7 +36,7 @@ def test_it_says_where_it_listens(tmp_path: Path) -> None:
 
 
 def test_another_address_gets_a_key_and_the_pairing_line_is_enough(tmp_path: Path) -> None:
-    options = ("--host", "0.0.0.0", "--port", "0", "--data", tmp_path, "--json", "--exit-with-stdin")
+    options = ("--host", "0.0.0.0", "--no-announce", "--port", "0", "--data", tmp_path, "--json", "--exit-with-stdin")
     with start("coordinator", *options) as process:
         assert process.stdout is not None
         said = json.loads(process.stdout.readline())
