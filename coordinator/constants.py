@@ -34,6 +34,8 @@ TRANSFERS = 4  # uploads or downloads at a time; hides the round trips of many s
 WATCH_PATIENCE = 600.0  # seconds that a waiting client lets the coordinator be away: a machine restarts in less
 
 UPLOADS = 2  # results that a slave sends at once: one travels while the other is committed
+MANIFESTS = 8  # that a slave keeps in memory: of the jobs that it has leases of, and the last ones
+HASH_TRIES = 3  # readings of a file that changes meanwhile, until it is refused
 BLOB_TRIES = 3  # downloads of a blob whose bytes are wrong, until its frames fail
 REQUEST_SILENCE = 30.0  # seconds without a byte until a slave gives up a request and repeats it
 LOG_DELAY = 0.25  # seconds for which a slave collects log lines before it sends them

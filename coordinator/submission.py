@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 import logging
 import os
+import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from attrs import evolve, frozen
 
 from . import blendfile, errors, renderer
 from .client import Client
-from .constants import MAX_FRAMES_PER_JOB
+from .constants import HASH_TRIES, MAX_FRAMES_PER_JOB
 from .placement import Placed, place
 from .protocol.frames import FrameRange
 from .protocol.jobs import Accepted, File, Manifest, RenderSettings
@@ -42,6 +43,7 @@ class Wishes:
     name: str = ""  # empty for the .blend's
     again: int = 0
     allow_missing: bool = False
+    shared: tuple[str, ...] = ()  # folders on a drive that the slaves reach too: their files are not sent
     blender: str | None = None  # the Blender that inspects; None for the bpy package
 
 
@@ -84,6 +86,7 @@ def prepare(blend: Path, wishes: Wishes) -> Prepared:
                 scene=wishes.scene,
                 engine=wishes.engine,
                 view_layers=wishes.view_layers,
+                frames=parse_frames(wishes.frames) if wishes.frames else None,
                 on_log=lambda line: logger.debug("inspection: %s", line),
             )
         )
@@ -118,12 +121,13 @@ def _make(
     _check_scene(blend, found, wishes)
     frames = _frames(blend, found, wishes)
     warnings = _check_missing(blend, found, wishes)
-    placed = place(blend, _present(found))
-    hashes = _hash_all(pool, placed, known)
-    files = [_file(item, hashes[item.source]) for item in placed]
+    placement = place(blend, found.files, wishes.shared)
+    hashes = _hash_all(pool, placement.files, known, {file.path: file for file in found.files})
+    files = [_file(item, hashes[item.source]) for item in placement.files]
+    colors = [item.path for item in placement.files if item.source == found.colors]
     manifest = Manifest(
         name=(wishes.name or blend.stem)[:200],
-        blend=placed[0].path,
+        blend=placement.files[0].path,
         files=tuple(sorted(files, key=lambda file: file.path)),
         frames=str(frames),
         render=RenderSettings(
@@ -135,11 +139,13 @@ def _make(
         ),
         blender=found.blender,
         features=found.features,
+        mapped=placement.mapped,
+        colors=colors[0] if colors else "",
         chunk=wishes.chunk,
         priority=wishes.priority,
         again=wishes.again,
     )
-    sources = {hashes[item.source][0]: Path(item.source) for item in placed}
+    sources = {hashes[item.source][0]: Path(item.source) for item in placement.files}
     return Prepared(manifest=manifest, sources=sources, warnings=warnings)
 
 
@@ -206,38 +212,45 @@ def _check_missing(blend: Path, found: Inspection, wishes: Wishes) -> tuple[str,
 # --- files ---
 
 
-def _present(found: Inspection) -> list[ExternalFile]:
-    """The files, and for a folder (a fluid cache) those inside it."""
-    missing = {file.path for file in found.missing}
-    present = []
-    for file in found.files:
-        if file.path in missing:
-            continue
-        if not Path(file.path).is_dir():
-            present.append(file)
-            continue
-        inside = (path for path in sorted(Path(file.path).rglob("*")) if path.is_file())
-        present += [ExternalFile(kind=file.kind, name=file.name, stored=file.stored, path=str(p)) for p in inside]
-    return present
-
-
 Hashed = tuple[str, int]  # SHA-256 and size in bytes
 
 
-def _hash_all(pool: ThreadPoolExecutor, placed: list[Placed], known: dict[str, Future[Hashed]]) -> dict[str, Hashed]:
+def _hash_all(
+    pool: ThreadPoolExecutor,
+    placed: Iterable[Placed],
+    known: dict[str, Future[Hashed]],
+    wanted: Mapping[str, ExternalFile],
+) -> dict[str, Hashed]:
     for source in {item.source for item in placed} - known.keys():
         known[source] = pool.submit(_hash, Path(source))
-    return {source: future.result() for source, future in known.items()}
+    try:
+        return {source: future.result() for source, future in known.items()}
+    except FileNotFoundError as error:
+        file = wanted.get(str(error.filename))
+        who = f", which {file.kind} {file.name!r} needs," if file else ""
+        raise errors.MissingFilesError(f"{error.filename}{who} disappeared while it was read; submit again") from error
 
 
 def _hash(path: Path) -> Hashed:
+    """Raises FileNotFoundError, or StorageError for what is no file or keeps changing while it is read."""
     try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            return digest, file.tell()
+        for _ in range(HASH_TRIES):
+            before = path.stat()
+            if not stat.S_ISREG(before.st_mode):
+                raise errors.StorageError(f"{path} is not a file but a folder or a device; it cannot be sent")
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+                size = file.tell()
+            after = path.stat()
+            if (before.st_mtime_ns, before.st_size) == (after.st_mtime_ns, size):
+                return digest, size
+            logger.info("%s changed while it was read; it is read again", path)
+    except FileNotFoundError:
+        raise
     except OSError as error:
         raise errors.StorageError(f"{path} cannot be read: {error.strerror}") from error
+    raise errors.StorageError(f"{path} keeps changing while it is read; wait until it is written, and submit again")
 
 
 def _file(item: Placed, hashed: Hashed) -> File:
-    return File(path=item.path, sha256=hashed[0], size=hashed[1], stored=item.stored)
+    return File(path=item.path, sha256=hashed[0], size=hashed[1], frames=item.frames)

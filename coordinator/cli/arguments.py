@@ -134,6 +134,13 @@ def add_wishes(parser: Parser) -> None:
     group.add_argument("--chunk", metavar="N|auto", type=chunk, default=0, help="frames that a slave gets at once")
     group.add_argument("--priority", metavar="N", type=number(1, 10), default=1)
     group.add_argument("--allow-missing", action="store_true", help="render even if files are missing")
+    group.add_argument(
+        "--shared",
+        metavar="DIR",
+        action="append",
+        default=[],
+        help="a folder that the slaves reach too, by --path-map: its files are used in place and not sent",
+    )
 
 
 def wishes(args: argparse.Namespace, again: int = 0) -> "Wishes":
@@ -151,6 +158,7 @@ def wishes(args: argparse.Namespace, again: int = 0) -> "Wishes":
         name=args.name,
         again=again,
         allow_missing=args.allow_missing,
+        shared=tuple(os.path.abspath(folder) for folder in args.shared),  # noqa: PTH100  # links stay
         blender=args.blender,
     )
 

@@ -61,6 +61,13 @@ def add(commands: Commands) -> None:
     add_blender(parser)
     add_machine(parser)
     parser.add_argument("--data", type=Path, metavar="DIR", help=f"(default: inside {data_folder('slave')})")
+    parser.add_argument(
+        "--path-map",
+        metavar="FROM=TO",
+        action="append",
+        default=[],
+        help="a folder on a shared drive, as clients name it and as it is here: jobs may use files in it in place",
+    )
     parser.add_argument("--trace", type=Path, metavar="FILE", help="write when what began and ended, as JSON lines")
     _add_exit_with_stdin(parser)
 
@@ -96,8 +103,10 @@ def run_coordinator(args: argparse.Namespace) -> int:
 
 def run_slave(args: argparse.Namespace) -> int:
     from .. import renderer
+    from ..pathmaps import PathMap
     from ..slave import SlaveOptions, run
 
+    path_maps = tuple(map(PathMap.parse, args.path_map))
     named = None
     if args.coordinator is not None:
         named = Address.parse(args.coordinator)
@@ -116,6 +125,7 @@ def run_slave(args: argparse.Namespace) -> int:
             devices=tuple(args.device),
             allow_scripts=args.allow_scripts,
             data=args.data,
+            path_maps=path_maps,
             trace=args.trace,
         )
         await run(options)

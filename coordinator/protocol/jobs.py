@@ -1,13 +1,14 @@
 """What a job is (its manifest), and how jobs, frames and slaves are reported."""
 
 import re
+from collections.abc import Collection
 
 from attrs import field, frozen, validators
 
 from ..errors import BadRequestError
 from . import codec
 from .frames import FrameRange
-from .paths import check_tree_path
+from .paths import check_tree_path, is_absolute, without_token
 from .states import FrameState, JobState
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -27,13 +28,40 @@ class File:
     path: str  # in the job's tree, relative, forward slashes
     sha256: str  # the blob that holds its bytes
     size: int  # bytes
-    stored: str = ""  # the path as the .blend has it, where it does not lead to `path` by itself; the renderer maps it
+    frames: str = ""  # canonical frame range: only these frames need it; empty for all
 
     def __attrs_post_init__(self) -> None:
         check_tree_path(self.path)
         check_sha256(self.sha256)
         if self.size < 0:
             raise BadRequestError(f"file {self.path!r}: size {self.size} is negative")
+        if self.frames and str(FrameRange.parse(self.frames)) != self.frames:
+            raise BadRequestError(f"file {self.path!r}: frames {self.frames[:80]!r} is not in its canonical form")
+
+    def needed_by(self, frames: Collection[int]) -> bool:
+        """Whether one of these frames needs it."""
+        if not self.frames:
+            return True
+        own = FrameRange.parse(self.frames)
+        return any(frame in own for frame in frames)
+
+
+@frozen(kw_only=True)
+class Mapped:
+    """A path in a .blend that does not lead to its file by itself; the renderer sets it.
+
+    ``blend`` and ``path`` are in the job's tree, or absolute as the client has them: then they are on a drive that the
+    farm shares, and a slave finds them by its own path maps.
+    """
+
+    blend: str  # the .blend that has the path: the job's own, or a library
+    stored: str = field(validator=validators.min_len(1))  # the path as it has it
+    path: str  # where it has to lead: a file, a folder, or a set of tiles ("a.<UDIM>.png")
+
+    def __attrs_post_init__(self) -> None:
+        for path in (self.blend, self.path):
+            if not is_absolute(path):
+                check_tree_path(without_token(path))
 
 
 @frozen(kw_only=True)
@@ -58,6 +86,8 @@ class Manifest:
     render: RenderSettings
     blender: str  # "4.5": the oldest Blender that can open the file as it is
     features: tuple[str, ...] = ()  # what a slave must have, such as "denoiser"
+    mapped: tuple[Mapped, ...] = ()
+    colors: str = ""  # the path, among `files`, of the OpenColorIO configuration; empty for Blender's own
     chunk: int = field(default=0, validator=[validators.ge(0), validators.le(10_000)])  # frames; 0 is automatic
     priority: int = field(default=1, validator=[validators.ge(1), validators.le(10)])
     again: int = 0  # a different number makes a new job of an equal one
@@ -74,8 +104,16 @@ class Manifest:
                     f"files: {seen[folded]!r} and {file.path!r} are the same on some operating systems"
                 )
             seen[folded] = file.path
+        for path in seen:
+            parent, slash, _ = path.rpartition("/")
+            while slash:
+                if parent in seen:
+                    raise BadRequestError(f"files: {seen[parent]!r} is a file, and {seen[path]!r} would be inside it")
+                parent, slash, _ = parent.rpartition("/")
         if self.blend not in (file.path for file in self.files):
             raise BadRequestError(f"blend: {self.blend!r} is not among the files")
+        if self.colors and self.colors not in (file.path for file in self.files):
+            raise BadRequestError(f"colors: {self.colors!r} is not among the files")
         if not re.fullmatch(r"[0-9]{1,4}\.[0-9]{1,4}", self.blender):
             raise BadRequestError(f"blender: {self.blender!r} is not a version such as 4.5")
 
@@ -88,6 +126,10 @@ class Manifest:
     def blobs(self) -> dict[str, int]:
         """Size in bytes of every blob that the job needs, by SHA-256."""
         return {file.sha256: file.size for file in self.files}
+
+    def files_for(self, frames: Collection[int]) -> list[File]:
+        """What a slave must have to render these frames."""
+        return [file for file in self.files if file.needed_by(frames)]
 
 
 @frozen(kw_only=True)

@@ -12,6 +12,9 @@ MAX_PART, MAX_PATH = (
 
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
+_ABSOLUTE = re.compile(r"/|[A-Za-z]:|\\\\")  # of any operating system
+TILE = "1001"  # the number of the first
+TILE_TOKENS = ("<UDIM>", "<UVTILE>")  # what stands for the number of a tile in an image's path
 _FORBIDDEN = re.compile(r'[<>:"|?*\\\x00-\x1f]')
 
 
@@ -21,7 +24,7 @@ def check_tree_path(path: str) -> str:
     def refuse(why: str) -> BadPathError:
         return BadPathError(f"path {path[:120]!r} {why}")
 
-    if not path or path.startswith("/") or re.match(r"[A-Za-z]:", path):
+    if not path or _ABSOLUTE.match(path):
         raise refuse("is not relative to the job's folder")
     if len(path.encode(errors="surrogatepass")) > MAX_PATH:
         raise refuse(f"is longer than {MAX_PATH} bytes")
@@ -34,4 +37,16 @@ def check_tree_path(path: str) -> str:
             raise refuse(f"has the part {part!r}, a name that Windows cannot hold")
         if len(part.encode()) > MAX_PART:
             raise refuse(f"has a part that is longer than {MAX_PART} bytes")
+    return path
+
+
+def is_absolute(path: str) -> bool:
+    """Absolute on some operating system, whichever this is."""
+    return _ABSOLUTE.match(path) is not None
+
+
+def without_token(path: str) -> str:
+    """The path of a set of tiles with a number instead of its token, to be checked as a path."""
+    for token in TILE_TOKENS:
+        path = path.replace(token, TILE)
     return path

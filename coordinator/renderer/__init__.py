@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from ..protocol.frames import FrameRange
 from .child import OnLog, OnProgress
 from .commands import command
 from .renderer import Renderer
@@ -18,11 +19,12 @@ async def inspect(
     scene: str | None = None,
     engine: str | None = None,
     view_layers: Iterable[str] = (),
+    frames: FrameRange | None = None,
     on_log: OnLog = lambda line: None,
 ) -> Inspection:
-    """Start a renderer only to look into a .blend."""
+    """Start a renderer only to look into a .blend; ``frames`` will be rendered, or None for the scene's own."""
     renderer = await Renderer.start(command, on_log=on_log)
     try:
-        return await renderer.inspect(blend, scene=scene, engine=engine, view_layers=view_layers)
+        return await renderer.inspect(blend, scene=scene, engine=engine, view_layers=view_layers, frames=frames)
     finally:
         await renderer.stop()

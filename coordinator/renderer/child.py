@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -46,7 +46,13 @@ class Child:
 
     @classmethod
     async def start(
-        cls, command: Sequence[str], *, temp: Path | None, on_log: OnLog, on_progress: OnProgress
+        cls,
+        command: Sequence[str],
+        *,
+        temp: Path | None,
+        environment: Mapping[str, str],
+        on_log: OnLog,
+        on_progress: OnProgress,
     ) -> "Child":
         """Start it; it says something by itself when it is ready (``answer``).
 
@@ -62,7 +68,10 @@ class Child:
                 stderr=subprocess.PIPE,
                 limit=RENDERER_LINE,
                 # Unbuffered, so that log lines arrive while the frame renders.
-                env=os.environ | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder)) | {"PYTHONUNBUFFERED": "1"},
+                env=os.environ
+                | environment
+                | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
+                | {"PYTHONUNBUFFERED": "1"},
                 **_own_group(),
             )
         except OSError as error:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from .. import errors
 from ..constants import OLDEST_BLENDER, RENDERER_START
 from ..protocol import codec
+from ..protocol.frames import FrameRange
 from ..protocol.jobs import RenderSettings
 from .child import Child, OnLog, OnProgress
 from .commands import REMEDY
@@ -30,14 +31,18 @@ class Renderer:
         command: Sequence[str],
         *,
         temp: Path | None = None,
+        environment: Mapping[str, str] | None = None,
         on_log: OnLog = lambda line: None,
         on_progress: OnProgress = lambda frame, sample, samples: None,
     ) -> "Renderer":
         """Start it and wait until it is ready. Its temporary files are in a folder of its own inside ``temp``.
 
-        Raises BlenderNotFoundError if what was started is no Blender that can render, RendererError if it crashed.
+        ``environment`` is added to ours. Raises BlenderNotFoundError if what was started is no Blender that can render,
+        RendererError if it crashed.
         """
-        child = await Child.start(command, temp=temp, on_log=on_log, on_progress=on_progress)
+        child = await Child.start(
+            command, temp=temp, environment=environment or {}, on_log=on_log, on_progress=on_progress
+        )
         try:
             async with asyncio.timeout(RENDERER_START):
                 ready = _structure(child, _expect(child, "ready", await child.answer()), Ready)
@@ -62,9 +67,19 @@ class Renderer:
         return self._child.process.pid
 
     async def open(
-        self, blend: Path, settings: RenderSettings, *, threads: int = 0, mapped: Mapping[str, str] | None = None
+        self,
+        blend: Path,
+        settings: RenderSettings,
+        *,
+        threads: int = 0,
+        mapped: Iterable[Mapping[str, str]] = (),
+        inside: Iterable[str] = (),
     ) -> float:
-        """Open a .blend for rendering; returns the seconds it took. Raises BadSceneError or RendererError."""
+        """Open a .blend for rendering; returns the seconds it took. Raises BadSceneError or RendererError.
+
+        ``mapped`` are paths to set (``blend``, ``stored``, ``path``); ``inside``, if given, the only folders from which
+        files may be read.
+        """
         reply = await self._ask(
             "opened",
             do="open",
@@ -75,7 +90,8 @@ class Renderer:
             samples=settings.samples,
             percentage=settings.percentage,
             threads=threads,
-            mapped=dict(mapped or {}),
+            mapped=list(mapped),
+            inside=list(inside),
         )
         return float(reply["seconds"])
 
@@ -85,12 +101,23 @@ class Renderer:
         return float(reply["seconds"])
 
     async def inspect(
-        self, blend: Path, *, scene: str | None = None, engine: str | None = None, view_layers: Iterable[str] = ()
+        self,
+        blend: Path,
+        *,
+        scene: str | None = None,
+        engine: str | None = None,
+        view_layers: Iterable[str] = (),
+        frames: FrameRange | None = None,
     ) -> Inspection:
         """Look into a .blend. Raises BadSceneError if it cannot be rendered as asked."""
-        layers = list(view_layers)
         reply = await self._ask(
-            "inspected", do="inspect", blend=str(blend), scene=scene, engine=engine, view_layers=layers
+            "inspected",
+            do="inspect",
+            blend=str(blend),
+            scene=scene,
+            engine=engine,
+            view_layers=list(view_layers),
+            frames=None if frames is None else [[span.first, span.last, span.step] for span in frames.spans],
         )
         return _structure(self._child, reply, Inspection)
 

@@ -19,8 +19,11 @@ class ExternalFile:
 
     kind: str  # "image", "library", ...
     name: str  # of the datablock
-    stored: str  # the path as the .blend has it
+    stored: str  # the path as the .blend has it; empty where Blender itself knows where to look
     path: str  # absolute
+    target: str = ""  # absolute: what `stored` means, where that is not this file: a folder, or a set of tiles
+    blend: str = ""  # absolute: the library that has the path; empty for the .blend itself
+    frames: str = ""  # canonical frame range: only these need it; empty for all
 
 
 @frozen(kw_only=True)
@@ -36,5 +39,6 @@ class Inspection:
     camera: bool
     frames: tuple[int, ...]  # first, last, step
     features: tuple[str, ...]  # that a slave must have
+    colors: str  # absolute: the OpenColorIO configuration; empty for Blender's own
     files: tuple[ExternalFile, ...]
     missing: tuple[ExternalFile, ...]

@@ -20,14 +20,16 @@ from ..errors import NetrenderError
 from ..protocol import messages
 from ..renderer import Ready
 from .api import Api
-from .cache import Cache, Tree
+from .cache import Cache
 from .connection import Connection
 from .identity import Slot
 from .leases import Lease
 from .logs import FrameLog
+from .options import SlaveOptions
 from .outbox import Outbox, Result
 from .reports import Reports
 from .trace import Trace
+from .tree import Tree
 from .trees import Trees
 from .warm import WarmRenderer
 
@@ -37,21 +39,21 @@ logger = logging.getLogger(__name__)
 class Agent:
     """One render slot, from its start to its stop."""
 
-    def __init__(self, slot: Slot, command: Sequence[str], threads: int, api: Api, trace: Trace) -> None:
+    def __init__(self, slot: Slot, command: Sequence[str], options: SlaveOptions, api: Api, trace: Trace) -> None:
         self._slot = slot
-        self._threads = threads
+        self._threads = options.threads
         self._api = api
         self._trace = trace
         self._group = asyncio.TaskGroup()
         self._renderer = WarmRenderer(
             command,
             temp=slot.folder / "temp",
-            threads=threads,
+            threads=options.threads,
             trace=trace,
             on_log=self._on_log,
             on_progress=self._on_progress,
         )
-        self._trees = Trees(Cache(slot.folder / "cache", api, trace), self._spawn)
+        self._trees = Trees(Cache(slot.folder / "cache", api, trace, options.path_maps), self._spawn)
         self._outbox = Outbox(slot.folder / "outbox", api, trace, self._on_delivered)
         self._connection = Connection(api, hello=self._hello, on_welcome=self._on_welcome, on_message=self._on_message)
         self._reports = Reports(api, self._connection, self._spawn)
@@ -129,7 +131,7 @@ class Agent:
         elif message.lease not in self._leases:
             logger.info("lease %d: job %s, %d frames", message.lease, message.job, len(message.frames))
             lease = self._leases[message.lease] = Lease.of(message, self._forget)
-            self._trees.begin(lease.job)  # its files come in while the frames before it render
+            self._trees.begin(lease)  # its files come in while the frames before it render
             self._queue.append(lease)
             self._arrived.set()
 
@@ -166,7 +168,7 @@ class Agent:
         """Render the frames of a lease. Cancelled when the lease is."""
         self._renderer.expect(lease.job)
         try:
-            tree = await self._trees.get(lease.job)
+            tree = await self._trees.get(lease)
         except NetrenderError as error:
             self._reports.fail_rest(lease, error.message)
             return
@@ -249,8 +251,7 @@ class Agent:
         shutil.rmtree(self._work(lease), ignore_errors=True)
 
     def _forget_trees(self) -> None:
-        jobs = {lease.job for lease in self._leases.values()}
-        self._trees.keep_only(jobs | {self._renderer.job} if self._renderer.job else jobs)
+        self._trees.keep_only(self._leases.keys())
 
     def _spawn(self, coroutine: Coroutine[Any, Any, Any], name: str) -> "asyncio.Task[Any]":
         """A task that is kept and watched: if it dies, the slave ends loudly."""

@@ -1,43 +1,28 @@
-"""The slave's files: blobs by their SHA-256, and each job's tree made of hard links to them."""
+"""The slave's files: blobs by their SHA-256, and what of each job's tree its frames need, as hard links to them."""
 
 import asyncio
 import hashlib
 import logging
 import os
 import shutil
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import BinaryIO
 
-from attrs import frozen
-
 from .. import errors
-from ..constants import BLOB_TRIES, TRANSFER_BLOCK, TRANSFERS
+from ..constants import BLOB_TRIES, MANIFESTS, TRANSFER_BLOCK, TRANSFERS
+from ..pathmaps import PathMap
 from ..protocol.jobs import File, Manifest
 from ..protocol.paths import check_tree_path
 from .api import Api
 from .groups import unwrapped
 from .trace import Trace
+from .tree import Tree, resolve
 
 logger = logging.getLogger(__name__)
 
-
-@frozen(kw_only=True)
-class Tree:
-    """A job whose files are all here."""
-
-    job: str
-    manifest: Manifest
-    folder: Path
-
-    @property
-    def blend(self) -> Path:
-        return self.folder / self.manifest.blend
-
-    @property
-    def mapped(self) -> dict[str, str]:
-        """Where files are whose path in the .blend does not lead there."""
-        return {file.stored: str(self.folder / file.path) for file in self.manifest.files if file.stored}
+PARTIAL = ".netrender-part"  # the end of a file's name until it is whole
 
 
 class Cache:
@@ -46,33 +31,46 @@ class Cache:
     The files of a tree share their inodes with the cache: nothing may write to them, so they are read-only.
     """
 
-    def __init__(self, folder: Path, api: Api, trace: Trace) -> None:
+    def __init__(self, folder: Path, api: Api, trace: Trace, path_maps: tuple[PathMap, ...] = ()) -> None:
         self._blobs, self._partial, self._jobs = folder / "blobs", folder / "partial", folder / "jobs"
         self._api = api
         self._trace = trace
+        self._path_maps = path_maps
+        self._manifests: OrderedDict[str, Manifest] = OrderedDict()  # of the last jobs: each lease needs its job's
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # two jobs may need one blob
         self._transfers = asyncio.Semaphore(TRANSFERS)
 
-    async def prepare(self, job: str) -> Tree:
-        """Fetch the job's files, and lay out its tree.
+    async def prepare(self, job: str, frames: Collection[int]) -> Tree:
+        """Fetch what these frames of the job need, and lay it out in the job's tree.
 
         Waits while the coordinator is away. Raises NotFoundError (no such job or blob), BlobMismatchError,
         BadPathError and StorageError.
         """
         with self._trace.span("fetch", job):
-            manifest = await self._api.retry(f"manifest of job {job}", lambda: self._api.manifest(job))
+            manifest = await self._manifest(job)
             folder = self._jobs / job
-            if not await asyncio.to_thread(_is_laid_out, folder, manifest):
-                with unwrapped():
-                    async with asyncio.TaskGroup() as group:
-                        for sha256, size in manifest.blobs.items():
-                            group.create_task(self.fetch(sha256, size), name=f"fetch {sha256[:8]}")
-                try:
-                    await asyncio.to_thread(self._lay_out, folder, manifest)
-                except OSError as error:
-                    raise _storage(error) from error
-        logger.info("job %s (%s): all %d files are here", job, manifest.name, len(manifest.files))
-        return Tree(job=job, manifest=manifest, folder=folder)
+            files = await asyncio.to_thread(manifest.files_for, frames)
+            lacking = await asyncio.to_thread(_lacking, folder, files)
+            with unwrapped():
+                async with asyncio.TaskGroup() as group:
+                    for sha256, size in {file.sha256: file.size for file in lacking}.items():
+                        group.create_task(self.fetch(sha256, size), name=f"fetch {sha256[:8]}")
+            try:
+                async with self._locks[job]:  # two leases may need one file
+                    await asyncio.to_thread(self._lay_out, folder, lacking)
+            except OSError as error:
+                raise _storage(error) from error
+            tree = await asyncio.to_thread(resolve, job, manifest, folder, self._path_maps)
+        logger.info("job %s (%s): %d of %d files are here", job, manifest.name, len(files), len(manifest.files))
+        return tree
+
+    async def _manifest(self, job: str) -> Manifest:
+        if job not in self._manifests:
+            self._manifests[job] = await self._api.retry(f"manifest of job {job}", lambda: self._api.manifest(job))
+        self._manifests.move_to_end(job)
+        while len(self._manifests) > MANIFESTS:
+            self._manifests.popitem(last=False)
+        return self._manifests[job]
 
     async def fetch(self, sha256: str, size: int) -> Path:
         """The blob's file, fetched if it is not here."""
@@ -118,33 +116,28 @@ class Cache:
     def _path(self, sha256: str) -> Path:
         return self._blobs / sha256[:2] / sha256
 
-    def _lay_out(self, folder: Path, manifest: Manifest) -> None:
-        """Make the tree beside its place and move it there: it is whole or not there."""
-        partial = folder.with_suffix(".partial")
-        for old in (partial, folder):
-            if old.exists():
-                shutil.rmtree(old)
-        for file in manifest.files:
-            target = partial / check_tree_path(file.path)
+    def _lay_out(self, folder: Path, files: Iterable[File]) -> None:
+        """Each file is whole or not there. Frames may render meanwhile, so nothing that is there is touched."""
+        for file in _lacking(folder, files):
+            target = folder / check_tree_path(file.path)
             target.parent.mkdir(parents=True, exist_ok=True)
             _link(self._path(file.sha256), target)
-        partial.replace(folder)
 
 
 def _link(source: Path, target: Path) -> None:
+    partial = target.with_name(target.name + PARTIAL)
+    partial.unlink(missing_ok=True)
     try:
-        os.link(source, target)
+        os.link(source, partial)
     except OSError:  # a file system without hard links, or too many of them; a full disk fails the copy too
-        shutil.copyfile(source, target)
+        shutil.copyfile(source, partial)
+    partial.replace(target)
+    partial.unlink(missing_ok=True)  # a rename to another name of the same file does nothing
 
 
-def _is_laid_out(folder: Path, manifest: Manifest) -> bool:
-    """A tree is made whole, but after a power cut its files may be short."""
-
-    def is_here(file: File) -> bool:
-        return _size(folder / file.path) == file.size
-
-    return folder.is_dir() and all(map(is_here, manifest.files))
+def _lacking(folder: Path, files: Iterable[File]) -> list[File]:
+    """Those that are not there; after a power cut a file may be short."""
+    return [file for file in files if _size(folder / check_tree_path(file.path)) != file.size]
 
 
 def _size(path: Path) -> int | None:

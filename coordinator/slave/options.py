@@ -4,6 +4,8 @@ from pathlib import Path
 
 from attrs import field, frozen, validators
 
+from ..pathmaps import PathMap
+
 
 @frozen(kw_only=True)
 class SlaveOptions:
@@ -17,4 +19,5 @@ class SlaveOptions:
     devices: tuple[str, ...] = ()  # that Cycles renders on; empty for what the scene and Blender's preferences say
     allow_scripts: bool = False  # run the scripts inside a .blend
     data: Path | None = None  # the slave's own folder; None for the first free slot in the user's data folder
+    path_maps: tuple[PathMap, ...] = ()  # the only folders besides a job's own from which files are used
     trace: Path | None = None  # a file that gets the start and end of every render, upload, fetch and open

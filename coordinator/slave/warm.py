@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ..renderer import OnLog, OnProgress, Ready, Renderer
-from .cache import Tree
 from .trace import Trace
+from .tree import Tree
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +38,7 @@ class WarmRenderer:
         self._current: asyncio.Task[Renderer] | None = None
         self.job: str | None = None  # whose .blend it was told to open
         self._opened = False
+        self._colors = ""  # the OpenColorIO configuration that it was started with
         self._ending: set[asyncio.Task[None]] = set()  # kept, lest they are collected
         self._stopping = False
 
@@ -56,13 +57,16 @@ class WarmRenderer:
         self.expect(tree.job)
         if self._opened:
             return
+        if tree.colors != self._colors:
+            self._replace(tree.colors)
         assert self._current is not None
         renderer = await asyncio.shield(self._current)
         self.job = tree.job
         settings = tree.manifest.render
         with self._trace.span("open", tree.job):
             await self._or_replace(
-                renderer, renderer.open(tree.blend, settings, threads=self._threads, mapped=tree.mapped)
+                renderer,
+                renderer.open(tree.blend, settings, threads=self._threads, mapped=tree.mapped, inside=tree.inside),
             )
         self._opened = True
 
@@ -102,8 +106,9 @@ class WarmRenderer:
             if not renderer.alive and not self._stopping:
                 self._replace()
 
-    def _replace(self) -> "asyncio.Task[Renderer]":
+    def _replace(self, colors: str = "") -> "asyncio.Task[Renderer]":
         old = self._current
+        self._colors = colors
         self.job, self._opened = None, False
         before: asyncio.Task[None] | None = None
         if old is not None and old.done() and not old.cancelled() and old.exception() is None:
@@ -111,13 +116,18 @@ class WarmRenderer:
             before = asyncio.create_task(old.result().ended(), name="renderer ending")
             self._ending.add(before)
             before.add_done_callback(self._ending.discard)
-        self._current = asyncio.create_task(self._start(before), name="renderer starting")
+        self._current = asyncio.create_task(self._start(before, colors), name="renderer starting")
         self._current.add_done_callback(_note)
         return self._current
 
-    async def _start(self, before: "asyncio.Task[None] | None") -> Renderer:
+    async def _start(self, before: "asyncio.Task[None] | None", colors: str) -> Renderer:
         renderer = await Renderer.start(
-            self._command, temp=self._temp, on_log=self._on_log, on_progress=self._on_progress
+            self._command,
+            temp=self._temp,
+            # Both, and even if empty: this machine's own configuration must not change the job's picture.
+            environment=dict.fromkeys(("OCIO", "BLENDER_OCIO"), colors),
+            on_log=self._on_log,
+            on_progress=self._on_progress,
         )
         if before is not None:
             await asyncio.wait({before})  # the memory of the one before is free when a scene is opened
