@@ -161,37 +161,23 @@ def file_owners() -> dict[str, Any]:
     return {path: owner for owner, paths in owners.items() for path in paths}
 
 
-def remap_paths(new_path: Any) -> None:
-    """Call ``new_path(datablock, stored path)`` for every path in the file and store what it returns, if not None."""
-    if VERSION >= (5, 0, 0):
-        bpy.data.file_path_foreach(lambda owner, path, meta: new_path(owner, path))
-        return
-    for collection in ("images", "movieclips", "sounds", "volumes", "cache_files", "fonts", "texts"):
-        for owner in getattr(bpy.data, collection):
-            _replace(owner, owner, "filepath", new_path)
-    for owner in bpy.data.objects:
-        for modifier in owner.modifiers:
-            _replace(modifier, owner, "filepath", new_path)
-            domain = getattr(modifier, "domain_settings", None)
-            _replace(domain, owner, "cache_directory", new_path)
-    for owner, tree in _node_trees():
-        for node in tree.nodes:
-            _replace(node, owner, "filepath", new_path)
-
-
-def _replace(holder: Any, owner: Any, attribute: str, new_path: Any) -> None:
-    path = getattr(holder, attribute, "")
-    if isinstance(path, str) and path and (new := new_path(owner, path)) is not None:
-        setattr(holder, attribute, new)
-
-
-def _node_trees() -> Iterator[tuple[Any, Any]]:
-    for collection in ("materials", "worlds", "lights"):
+def node_trees() -> Iterator[tuple[Any, Any]]:
+    """Every tree of nodes that a render evaluates, and the datablock that it belongs to."""
+    for collection in ("materials", "worlds", "lights", "textures", "linestyles"):
         for owner in getattr(bpy.data, collection):
             if owner.node_tree is not None:
                 yield owner, owner.node_tree
     for group in bpy.data.node_groups:
         yield group, group
+
+
+def path_inputs(modifier: Any) -> Iterator[str]:
+    """Identifiers of the inputs of a Geometry Nodes modifier that are paths of files (since 4.5)."""
+    if modifier.node_group is None:
+        return
+    for item in modifier.node_group.interface.items_tree:
+        if item.item_type == "SOCKET" and item.in_out == "INPUT" and getattr(item, "subtype", "") == "FILE_PATH":
+            yield item.identifier
 
 
 def render_animation(first: int, last: int, step: int, *, scene: Any, window: bool) -> Any:

@@ -7,24 +7,34 @@ from typing import Any
 import bpy
 
 from .. import compat
-from . import files
+from . import colors, files
+from .numbered import Frames
 from .scene import choose_engine, choose_layers, choose_scene, has_camera, needs_denoiser, open_blend
 
 
 def inspect(
-    blend: str, scene: str | None = None, engine: str | None = None, view_layers: list[str] | None = None
+    blend: str,
+    scene: str | None = None,
+    engine: str | None = None,
+    view_layers: list[str] | None = None,
+    frames: list[list[int]] | None = None,
 ) -> dict[str, Any]:
     """The fields of ``inspected``. Raises Failure."""
     open_blend(blend)
-    return describe(scene, engine, view_layers)
+    return describe(scene, engine, view_layers, frames)
 
 
-def describe(scene: str | None, engine: str | None, view_layers: list[str] | None) -> dict[str, Any]:
-    """The same of what Blender has open: changes that nobody saved count too. Raises Failure."""
+def describe(
+    scene: str | None, engine: str | None, view_layers: list[str] | None, frames: list[list[int]] | None = None
+) -> dict[str, Any]:
+    """The same of what Blender has open: changes that nobody saved count too. Raises Failure.
+
+    ``frames`` are spans (first, last, step) of those that will be rendered; None for the scene's own range.
+    """
     chosen = choose_scene(scene)
     renderer = choose_engine(chosen, engine)
     layers = choose_layers(chosen, view_layers or [])
-    found = files.collect((chosen.frame_start, chosen.frame_end))
+    found = files.collect(Frames.of(chosen, frames))
     return {
         "blender": f"{bpy.data.version[0]}.{bpy.data.version[1]}",
         "scene": chosen.name,
@@ -35,6 +45,7 @@ def describe(scene: str | None, engine: str | None, view_layers: list[str] | Non
         "camera": has_camera(chosen),
         "frames": [chosen.frame_start, chosen.frame_end, chosen.frame_step],
         "features": ["denoiser"] if needs_denoiser(chosen, renderer, layers) else [],
+        "colors": colors.configuration(),
         "files": [file.as_dict() for file in found if file.exists],
         "missing": [file.as_dict() for file in found if not file.exists and file.needed],
     }

@@ -1,64 +1,67 @@
-"""Points the open .blend at files of the job that are not where its own paths lead."""
+"""Makes every path in the open .blend lead to the job's own files, and nowhere else."""
 
 from __future__ import annotations
 
-import re
+import os
 from pathlib import Path
-from typing import Any
 
 import bpy
 
-from .. import compat
 from .channel import bad_scene
+from .references import Reference, references
 
-UDIM = "<UDIM>"
-_LAST = re.compile(r"[^/\\]*$")  # the name in a path of any operating system
+MISSING = "_missing"  # a folder that is not there: what leads out of the job's files is looked for in it
 
 
-def remap(mapped: dict[str, str]) -> None:
-    """Give every path that is stored as a key of ``mapped`` the value, and read the file again."""
+def remap(mapped: list[dict[str, str]]) -> None:
+    """Set the paths ``stored`` in the files ``blend`` to ``path``."""
     if not mapped:
         return
-    _remap_libraries(mapped)
-    changed: list[Any] = []
-
-    def new_path(owner: Any, stored: str) -> str | None:
-        if isinstance(owner, bpy.types.Library):
-            return None
-        path = lookup(stored, mapped)
-        if path is not None:
-            changed.append(owner)
-        return path
-
-    compat.remap_paths(new_path)
-    for owner in changed:
-        if isinstance(owner, bpy.types.Image):
-            owner.reload()
+    wanted = {(os.path.normpath(each["blend"]), each["stored"]): each["path"] for each in mapped}
+    _remap_libraries({stored: path for (_, stored), path in wanted.items()})
+    for reference in list(references()):
+        blend = reference.blend or os.path.normpath(bpy.data.filepath)
+        path = wanted.get((blend, reference.stored))
+        if path is not None and reference.kind != "library":
+            _set(reference, path)
 
 
-def lookup(stored: str, mapped: dict[str, str]) -> str | None:
-    """Where a stored path leads, or None for where it says."""
-    if stored in mapped:
-        path = mapped[stored]
-        # One of the tiles stands for all of them.
-        return str(Path(path).with_name(_LAST.findall(stored)[0])) if UDIM in stored else path
-    # A folder (a fluid's cache) is mapped by the files in it.
-    folder = stored.rstrip("/\\")
-    for key, path in mapped.items():
-        tail = key[len(folder) :].replace("\\", "/")
-        if folder and key.startswith(folder) and tail.startswith("/"):
-            path = path.replace("\\", "/")
-            if path.endswith(tail):
-                return path[: -len(tail)]
-    return None
+def confine(inside: list[str]) -> None:
+    """Have nothing read, and nothing written, outside of these folders. Raises Failure if a library was."""
+    if not inside:
+        return
+    roots = [os.path.normpath(folder) for folder in inside]
+    for scene in bpy.data.scenes:
+        if scene.sequence_editor is not None:  # not rendered here, and its media are not here
+            scene.sequence_editor_clear()
+    for reference in list(references()):
+        path = reference.path
+        if any(Path(path).is_relative_to(root) for root in roots):
+            continue
+        if reference.kind != "library":
+            _set(reference, str(Path(roots[0], MISSING, Path(path).name)))
+        elif Path(path).exists():
+            raise bad_scene(
+                f"the library {reference.stored} is not among the job's files, and this slave has another file at that "
+                f"place ({path}): submit the job again"
+            )
 
 
-def _remap_libraries(mapped: dict[str, str]) -> None:
+def _set(reference: Reference, path: str) -> None:
+    reference.set(path)
+    owner = reference.owner
+    if isinstance(owner, bpy.types.Image):
+        owner.reload()
+    elif isinstance(owner, bpy.types.Text) and Path(path).is_file():
+        owner.from_string(Path(path).read_text(errors="replace"))
+
+
+def _remap_libraries(wanted: dict[str, str]) -> None:
     # Reading one may bring in others, so until none is left.
     done: set[str] = set()
-    while todo := [lib for lib in bpy.data.libraries if lib.filepath in mapped and lib.filepath not in done]:
+    while todo := [lib for lib in bpy.data.libraries if lib.filepath in wanted and lib.filepath not in done]:
         library = todo[0]
-        stored, path = library.filepath, mapped[library.filepath]
+        stored, path = library.filepath, wanted[library.filepath]
         done |= {stored, path}
         library.filepath = path
         try:

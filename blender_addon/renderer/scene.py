@@ -27,7 +27,8 @@ class Settings:
     samples: int | None = None
     percentage: int | None = None
     threads: int | None = None  # 0 or None for as many as the machine has
-    mapped: dict[str, str] = field(default_factory=dict)  # path as stored -> where the file is
+    mapped: list[dict[str, str]] = field(default_factory=list)  # paths to set: "blend", "stored", "path"
+    inside: list[str] = field(default_factory=list)  # the only folders to read from; empty for no such limit
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,7 @@ def open_scene(blend: str, settings: Settings, machine: Machine) -> OpenScene:
     """Open the .blend and set it up. Raises Failure."""
     open_blend(blend, allow_scripts=machine.allow_scripts)
     paths.remap(settings.mapped)
+    paths.confine(settings.inside)
     scene = choose_scene(settings.scene)
     engine = choose_engine(scene, settings.engine)
     layers = choose_layers(scene, settings.view_layers)
