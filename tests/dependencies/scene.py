@@ -402,7 +402,7 @@ def ocean(at: Any, folder: Path) -> None:
     thing = shining("ocean", mesh("ocean"), at)
     modifier = thing.modifiers.new("Ocean", "OCEAN")
     modifier.geometry_mode, modifier.filepath, modifier.resolution = "DISPLACE", "//ocean", 4
-    modifier.viewport_resolution, modifier.choppiness, modifier.wave_scale = 4, 4.0, 3.0
+    modifier.viewport_resolution, modifier.choppiness, modifier.wave_scale = 4, 1.0, 0.3
     modifier.spatial_size, modifier.frame_start, modifier.frame_end = 20, 1, LAST
     modifier.time = 1.0
     subdivide = thing.modifiers.new("Subdivide", "SUBSURF")
@@ -467,6 +467,8 @@ def vdb_files(at: Any, folder: Path, count: int) -> list[Path]:
     """VDB files of a cube that grows: a bake of Geometry Nodes has them inside."""
     thing, modifier, tree, output = geometry("grow", at)
     volume, node = tree.nodes.new("GeometryNodeVolumeCube"), tree.nodes.new("GeometryNodeBake")
+    if not node.bake_items:  # 5.0 begins with none
+        node.bake_items.new("GEOMETRY", "Geometry")
     for name in ("Resolution X", "Resolution Y", "Resolution Z"):
         volume.inputs[name].default_value = 8
     time = tree.nodes.new("GeometryNodeInputSceneTime")
@@ -602,7 +604,11 @@ def unseen(film: Path) -> None:
 
 
 def wave() -> bytes:
-    return b"RIFF" + struct.pack("<I4s4sIHHIIHH4sI", 38, b"WAVE", b"fmt ", 16, 1, 1, 8000, 16000, 2, 16, b"data", 2) + b"\0\0"
+    return (
+        b"RIFF"
+        + struct.pack("<I4s4sIHHIIHH4sI", 38, b"WAVE", b"fmt ", 16, 1, 1, 8000, 16000, 2, 16, b"data", 2)
+        + b"\0\0"
+    )
 
 
 # --- the whole ---
