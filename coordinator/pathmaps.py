@@ -75,5 +75,5 @@ def _parts(path: str) -> list[str]:
         path = path.replace("\\", "/")
         root = "//" if path.startswith("//") else ""
     else:
-        root = "/"
+        root = "/" if path.startswith("/") else ""
     return [*filter(None, [root]), *(part for part in path.split("/") if part not in ("", "."))]

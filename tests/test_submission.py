@@ -120,13 +120,16 @@ def test_the_tree_mirrors_the_folders_and_absolute_paths_are_mapped(tmp_path: Pa
     }
     blend = with_pictures(tmp_path / "project", {**pictures, "../elsewhere/far.png": far})
     prepared = prepare(blend, Wishes())
-    found = {file.path: file.stored for file in prepared.manifest.files}
-    assert found == {
-        "film/scene.blend": "",
-        "film/tex/near.png": "",
-        "shared/up.png": "",
-        "film/known.png": str(tmp_path / "project" / "film" / "known.png"),
-        "_outside" + far: far,
+    assert {file.path for file in prepared.manifest.files} == {
+        "film/scene.blend",
+        "film/tex/near.png",
+        "shared/up.png",
+        "film/known.png",
+        "_outside" + far,
+    }
+    assert {(each.blend, each.stored, each.path) for each in prepared.manifest.mapped} == {
+        ("film/scene.blend", str(tmp_path / "project" / "film" / "known.png"), "film/known.png"),
+        ("film/scene.blend", far, "_outside" + far),
     }
     assert prepared.manifest.blend == "film/scene.blend"
     for file in prepared.manifest.files:

@@ -91,7 +91,8 @@ class RendererProcess:
             "samples": None,
             "percentage": None,
             "threads": 1,
-            "mapped": {},
+            "mapped": [],
+            "inside": [],
         }
         return self.ask(do="open", blend=str(blend), **{**settings, **changes})
 

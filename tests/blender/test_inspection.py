@@ -162,6 +162,10 @@ def test_missing_files_are_named(renderer: RendererProcess, project: Project) ->
     assert len(found) == len(missing) == 3
 
 
+def mapping(blend: Path, stored: object, path: Path) -> dict[str, str]:
+    return {"blend": str(blend), "stored": str(stored), "path": str(path)}
+
+
 def test_mapped_files_are_found(start_renderer: StartRenderer, project: Project, tmp_path: Path) -> None:
     """The texture's path means nothing on a slave; the picture must be the artist's all the same."""
     original, lost, mapped = (start_renderer() for _ in range(3))
@@ -179,7 +183,7 @@ def test_mapped_files_are_found(start_renderer: StartRenderer, project: Project,
     try:
         lost.open(blend)
         lost.render(1, tmp_path / "lost.exr")
-        assert mapped.open(blend, mapped={str(texture): str(moved)})["type"] == "opened"
+        assert mapped.open(blend, mapped=[mapping(blend, texture, moved)])["type"] == "opened"
         assert mapped.render(1, tmp_path / "mapped.exr")["type"] == "rendered"
     finally:
         texture.write_bytes(data)
@@ -211,7 +215,7 @@ def test_a_mapped_library_is_found(start_renderer: StartRenderer, tmp_path: Path
     library.rename(moved)
     lost.open(blend)
     lost.render(1, tmp_path / "lost.exr")
-    assert mapped.open(blend, mapped={stored: str(moved)})["type"] == "opened"
+    assert mapped.open(blend, mapped=[mapping(blend, stored, moved)])["type"] == "opened"
     mapped.render(1, tmp_path / "mapped.exr")
     assert exr.differences(tmp_path / "original.exr", tmp_path / "lost.exr")
     assert not exr.differences(tmp_path / "original.exr", tmp_path / "mapped.exr")
@@ -223,6 +227,50 @@ def test_caches_on_disk_are_listed(renderer: RendererProcess, tmp_path: Path) ->
     cache.parent.mkdir()
     cache.write_bytes(b"x")
     (file,) = renderer.inspect(blend)["files"]
-    assert file["kind"] == "cache"
-    assert file["stored"] == "//blendcache_s/cloth_000001_00.bphys"
-    assert file["path"] == str(cache)
+    assert (file["kind"], file["stored"]) == ("point cache", "")
+    assert (file["path"], file["target"]) == (str(cache), str(cache.parent))
+
+
+OUTSIDE = """
+import shutil
+from pathlib import Path
+folder = Path({folder!r})
+image = bpy.data.images.new("tmp", 4, 4)
+image.filepath_raw, image.file_format = str(folder / "secret.png"), "PNG"
+image.save()
+bpy.data.images.remove(image)
+image = bpy.data.images.load(str(folder / "secret.png"))
+tree = bpy.data.materials["Red"].node_tree
+node = tree.nodes.new("ShaderNodeTexImage")
+node.image = image
+tree.links.new(node.outputs["Color"], tree.nodes["Principled BSDF"].inputs["Emission Color"])
+tree.nodes["Principled BSDF"].inputs["Emission Strength"].default_value = 1.0
+"""
+
+
+def test_nothing_outside_the_jobs_files_is_read(start_renderer: StartRenderer, tmp_path: Path) -> None:
+    """A path that nobody mapped leads to a file that this machine happens to have."""
+    tree, outside = tmp_path / "tree", tmp_path / "outside"
+    tree.mkdir()
+    outside.mkdir()
+    blend = scenes.build("simple", tree / "s.blend", then=OUTSIDE.format(folder=str(outside)))
+    reads, confined, lacks = (start_renderer() for _ in range(3))
+    reads.open(blend)
+    reads.render(1, tmp_path / "reads.exr")
+    confined.open(blend, inside=[str(tree)])
+    confined.render(1, tmp_path / "confined.exr")
+    (outside / "secret.png").unlink()
+    lacks.open(blend)
+    lacks.render(1, tmp_path / "lacks.exr")
+    assert exr.differences(tmp_path / "reads.exr", tmp_path / "confined.exr")
+    assert not exr.differences(tmp_path / "lacks.exr", tmp_path / "confined.exr")
+
+
+def test_a_library_outside_the_jobs_files_is_refused(renderer: RendererProcess, tmp_path: Path) -> None:
+    library = tmp_path / "far" / "lib.blend"
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    blend = scenes.build("simple", tree / "s.blend", then=LINKING.format(library=str(library)))
+    answer = renderer.open(blend, inside=[str(tree)])
+    assert (answer["type"], answer["code"]) == ("error", "bad-scene")
+    assert "lib.blend is not among the job's files" in answer["message"]

@@ -1,9 +1,10 @@
 """Builds a scene that depends on files of every kind, each of which alone fills a tile of the picture.
 
-``python scene.py FOLDER`` (or ``blender -b -P scene.py -- FOLDER``) makes FOLDER/film/scene.blend and what it needs, and
-prints the tiles as JSON. Nothing of our own is used.
+``python scene.py FOLDER`` (or ``blender -b -P scene.py -- FOLDER``) makes FOLDER/film/scene.blend and what it needs,
+and prints the tiles as JSON. Nothing of our own is used.
 """
 
+import ctypes
 import json
 import math
 import os
@@ -409,6 +410,12 @@ def ocean(at: Any, folder: Path) -> None:
     subdivide.subdivision_type, subdivide.levels, subdivide.render_levels = "SIMPLE", 3, 3
     thing.modifiers.move(1, 0)
     run(bpy.ops.object.ocean_bake, thing, modifier="Ocean")
+    # In background Blender bakes, and forgets to note it; no property can be set instead. So its byte is written: it
+    # lies behind the path (1024 bytes), two names of layers (64 each) and two numbers (DNA_modifier_types.h).
+    address = modifier.as_pointer()
+    path = ctypes.string_at(address, 512).index(b"//ocean\0")
+    ctypes.memset(address + path + 1024 + 2 * 64 + 2 * 4, 1, 1)
+    assert modifier.is_cached and modifier.geometry_mode == "DISPLACE"
 
 
 def geometry(name: str, at: Any) -> tuple[Any, Any, Any, Any]:

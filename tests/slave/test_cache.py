@@ -114,7 +114,7 @@ async def test_a_coordinator_that_restarts_is_waited_for(standin: StandIn, cache
         return None
 
     standin.on_blob = hang
-    preparing = asyncio.create_task(cache.prepare(job.id))
+    preparing = asyncio.create_task(cache.prepare(job.id, (1,)))
     await standin.until(lambda: len(standin.requests) == 4)
     await standin.stop()
     standin.on_blob = standin._nothing
@@ -124,22 +124,22 @@ async def test_a_coordinator_that_restarts_is_waited_for(standin: StandIn, cache
 
 async def test_a_tree_is_made_of_links_to_the_blobs(standin: StandIn, cache: Cache, tmp_path: Path) -> None:
     job = standin.job("1", files={"textures/a.png": b"png", "textures/b.png": b"png"})
-    tree = await cache.prepare(job.id)
+    tree = await cache.prepare(job.id, (1,))
     blob = await cache.fetch(sha(b"png"), 3)
     for name in ("textures/a.png", "textures/b.png"):
         assert (tree.folder / name).samefile(blob)
     assert blob.stat().st_mode & 0o222 == 0
-    assert (tree.blend, tree.mapped) == (tree.folder / "a.blend", {})
+    assert (tree.blend, tree.mapped) == (tree.folder / "a.blend", ())
 
 
 async def test_a_tree_is_made_once_and_again_if_a_file_is_short(standin: StandIn, cache: Cache) -> None:
     job = standin.job("1", files={"tree": b"bark"})
-    tree = await cache.prepare(job.id)
+    tree = await cache.prepare(job.id, (1,))
     inode = tree.folder.stat().st_ino
-    assert (await cache.prepare(job.id)).folder.stat().st_ino == inode
+    assert (await cache.prepare(job.id, (1,))).folder.stat().st_ino == inode
     assert len([line for line in standin.requests if "blob" in line]) == 2
     (tree.folder / "tree").unlink()
-    tree = await cache.prepare(job.id)
+    tree = await cache.prepare(job.id, (1,))
     assert (tree.folder / "tree").read_bytes() == b"bark"
 
 
@@ -151,7 +151,7 @@ async def test_without_hard_links_files_are_copied(
 
     monkeypatch.setattr(os, "link", link)
     job = standin.job("1", files={"tree": b"bark"})
-    tree = await cache.prepare(job.id)
+    tree = await cache.prepare(job.id, (1,))
     assert (tree.folder / "tree").read_bytes() == b"bark"
     assert (tree.folder / "tree").stat().st_nlink == 1
 
@@ -163,7 +163,7 @@ async def test_a_manifest_that_leads_out_of_its_folder_is_refused(
     object.__setattr__(job.files[1], "path", "../../outside")
     standin.jobs[job.id] = job
     with pytest.raises(BadPathError, match="outside"):
-        await cache.prepare(job.id)
+        await cache.prepare(job.id, (1,))
     assert files_named("outside", tmp_path) == []
 
 
@@ -171,4 +171,4 @@ async def test_a_folder_that_cannot_be_written_is_an_error(standin: StandIn, cac
     job = standin.job("1")
     (tmp_path / "blobs").write_text("a file where a folder should be")
     with pytest.raises(StorageError, match="cannot keep the job's files"):
-        await cache.prepare(job.id)
+        await cache.prepare(job.id, (1,))
