@@ -24,10 +24,11 @@ def of(kind: str, path: str) -> list[str]:
 
 def _stage(path: str) -> list[str]:
     try:
-        UsdUtils: Any = importlib.import_module("pxr.UsdUtils")  # Blender's own builds have it; the bpy package and some distributions' do not
+        # Blender's own builds have it; the bpy package and some distributions' do not.
+        usd: Any = importlib.import_module("pxr.UsdUtils")
     except ImportError:
         return sorted(_mentioned(path, _USD, set()))
-    layers, assets, _ = UsdUtils.ComputeAllDependencies(path)
+    layers, assets, _ = usd.ComputeAllDependencies(path)
     found = {os.path.normpath(file) for file in [*(layer.realPath for layer in layers), *map(str, assets)]}
     return sorted(file for file in found if file != path and Path(file).is_file())
 
