@@ -24,6 +24,7 @@ from .protocol.paths import TILE, TILE_TOKENS, check_tree_path, without_token
 from .renderer import ExternalFile
 
 OUTSIDE = "_outside"
+COLORS = "colors"  # the kind of an OpenColorIO configuration: no path in the .blend leads to it
 LONGEST_NAME = 80  # characters that are kept of a name which has to be changed anyway
 LONGEST_RANGE = 400  # characters of a file's frames; past that it is cheaper to send the file to everybody
 
@@ -52,12 +53,16 @@ class _Reference:
     stored: str
     blend: PurePath  # that has it
     target: PurePath  # what it means: a file, a folder, a set of tiles
-    library: bool
+    kind: str
     files: list[ExternalFile] = field(factory=list)
 
     @property
     def relative(self) -> bool:
         return self.stored.startswith("//")  # Blender's own mark for "relative to this .blend"
+
+    @property
+    def library(self) -> bool:
+        return self.kind == "library"
 
 
 def place(blend: PurePath, files: Iterable[ExternalFile], shared: Iterable[str] = ()) -> Placement:
@@ -121,7 +126,7 @@ class _Placing:
             self._mapped[Mapped(blend=blend, stored=reference.stored, path=target)] = None
 
     def _wanted(self, reference: _Reference, blend: str) -> str:
-        if reference.stored:
+        if reference.stored or reference.kind == COLORS:
             return self._mirrored(reference.target)
         # Blender looks for it beside the .blend, by the name of that.
         folder, name = posixpath.split(blend)
@@ -157,9 +162,11 @@ class _Placing:
             elif position.is_relative_to(reference.target):
                 inside = position.relative_to(reference.target).parts
                 places.append("/".join([target, *map(_portable, inside)]))
+            elif position.is_relative_to(reference.target.parent):
+                beside = position.relative_to(reference.target.parent).parts
+                places.append("/".join([*filter(None, [folder]), *map(_portable, beside)]))
             else:
-                name = _portable(position.name)
-                places.append(f"{folder}/{name}" if folder else name)
+                places.append(self._mirrored(position))
         return places
 
     def _clash(self, reference: _Reference, places: list[str]) -> bool:
@@ -187,7 +194,7 @@ def _references(blend: PurePath, files: Iterable[ExternalFile]) -> list[_Referen
                 stored=file.stored,
                 blend=_flat(blend, file.blend) if file.blend else blend,
                 target=_flat(blend, file.target or file.path),
-                library=file.kind == "library",
+                kind=file.kind,
             )
         found[key].files.append(file)
     return list(found.values())

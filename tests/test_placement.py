@@ -213,3 +213,10 @@ def test_the_same_stored_path_in_two_libraries_may_be_mapped_to_two_files() -> N
 def test_the_source_is_what_blender_gave() -> None:
     path = "/home/ana/film/link/../a.png"  # a link may lead elsewhere: only Blender's own path is sure
     assert place(BLEND, [file("//link/../a.png", path)]).files[1] == Placed(source=path, path="a.png")
+
+
+def test_a_configuration_of_colours_keeps_its_tables_beside_it() -> None:
+    config = "/srv/ocio/config.ocio"
+    found = placed(*(file("", f"/srv/ocio/{name}", "colors", target=config) for name in ("config.ocio", "luts/a.cube")))
+    assert [each.path for each in found.files[1:]] == ["_outside/srv/ocio/config.ocio", "_outside/srv/ocio/luts/a.cube"]
+    assert not found.mapped
