@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import bpy
 
 
 def configuration() -> str:
     """Absolute path of the file; empty for Blender's own."""
+    utils: Any = bpy.utils  # the stubs lack the function
+    blenders = utils.system_resource("DATAFILES", path="colormanagement")
     # BLENDER_OCIO is looked at first, by the versions that know it.
     for variable in ("BLENDER_OCIO", "OCIO"):
         path = os.environ.get(variable, "")
         if path and Path(path).is_file():
-            return os.path.abspath(path)  # noqa: PTH100  # links stay as they are
+            # Some builds set the variable themselves, for the libraries that they use.
+            own = blenders and Path(path).resolve().is_relative_to(Path(blenders).resolve())
+            return "" if own else os.path.abspath(path)  # noqa: PTH100  # links stay as they are
     folder = bpy.utils.user_resource("DATAFILES", path="colormanagement")
-    own = Path(folder, "config.ocio") if folder else None
-    return str(own) if own is not None and own.is_file() else ""
+    users = Path(folder, "config.ocio") if folder else None
+    return str(users) if users is not None and users.is_file() else ""
 
 
 def files(configuration: str) -> list[str]:
