@@ -13,7 +13,7 @@ from ..protocol.jobs import JOB_ID, Accepted, FrameInfo, JobInfo, Manifest, Slav
 from ..protocol.messages import Event
 from . import downloads, events, uploads
 from .connection import Connection
-from .uploads import Upload
+from .parcels import Upload
 
 Command = Literal["cancel", "pause", "resume", "reset"]
 

@@ -5,13 +5,13 @@ import random
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from functools import partial
 from pathlib import Path
-
-from attrs import frozen
 
 from .. import errors
 from ..constants import RECONNECT_FIRST, RECONNECT_MOST, TRANSFER_ATTEMPTS, TRANSFER_BLOCK, TRANSFERS
 from .connection import Connection
+from .parcels import Count, Upload, parcels, send_batch, size_of
 
 logger = logging.getLogger(__name__)
 
@@ -20,12 +20,6 @@ Progress = Callable[[int], None]  # bytes of all files that the coordinator has 
 
 def ignore(done: int) -> None:
     """Nobody wants to know."""
-
-
-@frozen(kw_only=True)
-class Upload:
-    path: Path
-    sha256: str
 
 
 class _Body:
@@ -58,7 +52,7 @@ def upload(connection: Connection, blob: Upload, progress: Progress = ignore) ->
 
     Raises UnreachableError after TRANSFER_ATTEMPTS tries that moved nothing, BlobMismatchError if the file changed.
     """
-    ask = _size(blob.path) > TRANSFER_BLOCK  # asking first would cost a small file as much as sending it
+    ask = size_of(blob.path) > TRANSFER_BLOCK  # asking first would cost a small file as much as sending it
     best, failures = 0, 0
     while True:
         try:
@@ -67,7 +61,7 @@ def upload(connection: Connection, blob: Upload, progress: Progress = ignore) ->
                 if offset > best:
                     best, failures = offset, 0
                 _put(connection, blob, offset, progress)
-            progress(_size(blob.path))
+            progress(size_of(blob.path))
             return
         except (errors.UnreachableError, errors.WrongOffsetError) as error:
             ask, failures = True, failures + 1
@@ -99,32 +93,49 @@ def _put(connection: Connection, blob: Upload, offset: int, progress: Progress) 
         raise errors.BlobMismatchError(f"{blob.path} changed while it was submitted; submit it again") from error
 
 
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError as error:
-        raise errors.StorageError(f"{path} cannot be read: {error.strerror}") from error
+def _sent_together(connection: Connection, parcel: list[Upload], count: Count) -> bool:
+    """Send a batch. False if one of its files has changed: sent one by one, the error names it."""
+    failures = 0
+    while True:
+        try:
+            send_batch(connection, parcel, count)
+            return True
+        except errors.BlobMismatchError:
+            return False
+        except errors.UnreachableError as error:
+            failures += 1
+            if failures >= TRANSFER_ATTEMPTS or connection.closed.is_set():
+                raise
+            logger.info("a batch of %d files broke: %s", len(parcel), error.message)
+            connection.closed.wait(backoff(failures))
 
 
 def upload_all(connection: Connection, blobs: Iterable[Upload], progress: Progress = ignore) -> None:
-    """Send several files, TRANSFERS at a time. The first error ends it, once those on their way have ended."""
+    """Send several files, TRANSFERS at a time, small ones in batches; in their order.
+
+    The first error ends it, once those on their way have ended.
+    """
     lock, counted, total = threading.Lock(), dict[str, int](), 0
     failed = threading.Event()
 
-    def one(blob: Upload) -> None:
-        def count(done: int) -> None:
-            nonlocal total
-            with lock:
-                total += done - counted.get(blob.sha256, 0)
-                counted[blob.sha256] = done
-                progress(total)
+    def count(blob: Upload, done: int) -> None:
+        nonlocal total
+        with lock:
+            total += done - counted.get(blob.sha256, 0)
+            counted[blob.sha256] = done
+            progress(total)
 
-        if not failed.is_set():
-            upload(connection, blob, count)
+    def one(parcel: list[Upload]) -> None:
+        if failed.is_set():
+            return
+        if len(parcel) > 1 and _sent_together(connection, parcel, count):
+            return
+        for blob in parcel:
+            upload(connection, blob, partial(count, blob))
 
     pool = ThreadPoolExecutor(TRANSFERS, thread_name_prefix="upload")
     try:
-        futures = [pool.submit(one, blob) for blob in blobs]
+        futures = [pool.submit(one, parcel) for parcel in parcels(blobs)]
         ended, _ = wait(futures, return_when=FIRST_EXCEPTION)
         for future in ended:
             future.result()

@@ -1,6 +1,7 @@
 """What a job is (its manifest), and how jobs, frames and slaves are reported."""
 
 import re
+from collections.abc import Collection
 
 from attrs import field, frozen, validators
 
@@ -28,12 +29,22 @@ class File:
     sha256: str  # the blob that holds its bytes
     size: int  # bytes
     stored: str = ""  # the path as the .blend has it, where it does not lead to `path` by itself; the renderer maps it
+    frames: str = ""  # canonical frame range: only these frames need it; empty for all
 
     def __attrs_post_init__(self) -> None:
         check_tree_path(self.path)
         check_sha256(self.sha256)
         if self.size < 0:
             raise BadRequestError(f"file {self.path!r}: size {self.size} is negative")
+        if self.frames and str(FrameRange.parse(self.frames)) != self.frames:
+            raise BadRequestError(f"file {self.path!r}: frames {self.frames[:80]!r} is not in its canonical form")
+
+    def needed_by(self, frames: Collection[int]) -> bool:
+        """Whether one of these frames needs it."""
+        if not self.frames:
+            return True
+        own = FrameRange.parse(self.frames)
+        return any(frame in own for frame in frames)
 
 
 @frozen(kw_only=True)
@@ -88,6 +99,10 @@ class Manifest:
     def blobs(self) -> dict[str, int]:
         """Size in bytes of every blob that the job needs, by SHA-256."""
         return {file.sha256: file.size for file in self.files}
+
+    def files_for(self, frames: Collection[int]) -> list[File]:
+        """What a slave must have to render these frames."""
+        return [file for file in self.files if file.needed_by(frames)]
 
 
 @frozen(kw_only=True)

@@ -16,9 +16,9 @@ class JobAnnounced:
 
 
 @frozen(kw_only=True)
-class BlobArrived:
+class BlobsArrived:
     now: float
-    sha256: str
+    blobs: frozenset[str]
 
 
 @frozen(kw_only=True)
@@ -88,7 +88,7 @@ class FrameFailed:
 
 Event = (
     JobAnnounced
-    | BlobArrived
+    | BlobsArrived
     | JobCommanded
     | SlaveJoined
     | SlaveLeft

@@ -18,8 +18,8 @@ def step(farm: Farm, event: e.Event) -> list[e.Decision]:
     match event:
         case e.JobAnnounced():
             decisions = _announced(farm, event)
-        case e.BlobArrived():
-            decisions = _blob_arrived(farm, event)
+        case e.BlobsArrived():
+            decisions = _blobs_arrived(farm, event)
         case e.JobCommanded():
             decisions = _commanded(farm, event)
         case e.SlaveJoined():
@@ -63,11 +63,11 @@ def _waiting_reason(missing: int) -> str:
     return f"waits for {missing} file{'s' * (missing != 1)}" if missing else "waits for a slave"
 
 
-def _blob_arrived(farm: Farm, event: e.BlobArrived) -> list[e.Decision]:
+def _blobs_arrived(farm: Farm, event: e.BlobsArrived) -> list[e.Decision]:
     decisions: list[e.Decision] = []
     for job in farm.jobs.values():
-        if event.sha256 in job.missing:
-            job.missing.discard(event.sha256)
+        if not job.missing.isdisjoint(event.blobs):
+            job.missing -= event.blobs
             if not job.missing and job.state is JobState.WAITING:
                 job.move(JobState.QUEUED, _waiting_reason(0))
                 decisions.append(_moved(job))

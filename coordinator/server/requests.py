@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from ..constants import REQUEST_SILENCE, TRANSFER_BLOCK
+from ..constants import BATCH_BYTES, REQUEST_SILENCE, TRANSFER_BLOCK
 from ..errors import BadRequestError
 from ..protocol import codec
 from ..protocol.jobs import JOB_ID, check_sha256
@@ -26,6 +26,17 @@ def service(request: web.Request) -> Service:
 
 async def body(request: web.Request, cls: Any) -> Any:
     return codec.loads(await request.read(), cls)
+
+
+async def batch(request: web.Request) -> bytes:
+    """A body of small blobs, which is held in memory."""
+    parts, size = [], 0
+    async for block in blocks(request):
+        size += len(block)
+        if size > 2 * BATCH_BYTES:
+            raise web.HTTPRequestEntityTooLarge(max_size=2 * BATCH_BYTES, actual_size=size)
+        parts.append(block)
+    return b"".join(parts)
 
 
 def job_id(request: web.Request) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import logging
 import os
 import shutil
 from collections import defaultdict
@@ -12,6 +13,9 @@ from typing import BinaryIO
 
 from ..constants import TRANSFER_BLOCK
 from ..errors import BlobMismatchError, StorageError, WrongOffsetError
+from .journal import Journal, sync_folder
+
+log = logging.getLogger(__name__)
 
 
 class Blobs:
@@ -25,6 +29,9 @@ class Blobs:
             self._partial.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StorageError(f"folder {root}: {error.strerror}; choose another with --data") from error
+        self._journal = Journal(root, self.path)
+        self._one_settles = asyncio.Semaphore(1)
+        self._settling: set[asyncio.Task[None]] = set()  # kept, lest they are collected
 
     def path(self, sha256: str) -> Path:
         return self._root / sha256[:2] / sha256
@@ -68,6 +75,24 @@ class Blobs:
             if not lock.locked():
                 self._locks.pop(sha256, None)
 
+    async def receive_batch(self, batch: bytes) -> set[str]:
+        """Store small blobs, all or none; returns those that are new.
+
+        Raises BadRequestError, BlobMismatchError and StorageError.
+        """
+        new, entry = await asyncio.to_thread(self._journal.store, batch)
+        task = asyncio.create_task(self._settle(entry), name="settle a batch")
+        self._settling.add(task)
+        task.add_done_callback(self._settling.discard)
+        return new
+
+    async def _settle(self, entry: Path) -> None:
+        async with self._one_settles:  # one thread is enough for what nobody waits for
+            try:
+                await asyncio.to_thread(self._journal.settle, entry)
+            except OSError as error:
+                log.warning("journal %s stays until the next start: %s", entry, error)
+
     async def _receive(self, sha256: str, body: AsyncIterator[bytes], offset: int) -> None:
         partial = self._partial / sha256
         try:
@@ -85,7 +110,7 @@ class Blobs:
             target = self.path(sha256)
             target.parent.mkdir(exist_ok=True)
             partial.replace(target)
-            await asyncio.to_thread(_sync_folder, target.parent)
+            await asyncio.to_thread(sync_folder, target.parent)
         except OSError as error:
             if isinstance(error, ConnectionError):
                 raise
@@ -129,13 +154,3 @@ def _hash_file(path: Path) -> "hashlib._Hash":
 def _sync(file: BinaryIO) -> None:
     file.flush()
     os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename durable. Windows has no such call, and does not need it."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -41,7 +41,7 @@ def test_a_job_waits_for_its_files_and_then_goes_by_itself(farm: FarmUnderTest) 
     farm.join("a")
     job = farm.job(manifest(), frozenset({BLOB}))
     assert job.state is J.WAITING and job.reason == "waits for 1 file" and not farm.grants
-    decisions = farm.feed(e.BlobArrived, sha256=BLOB)
+    decisions = farm.feed(e.BlobsArrived, blobs=frozenset({BLOB}))
     assert granted(decisions) == [("a", (1,))] and job_moves(decisions)[0] is J.QUEUED
 
 
