@@ -6,6 +6,7 @@ Everything that can be wrong is found before anything is sent.
 import asyncio
 import hashlib
 import logging
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -149,8 +150,19 @@ def send(client: Client, job: Prepared, progress: Callable[[int, int], None] = l
     sizes = job.manifest.blobs
     total = sum(sizes[sha256] for sha256 in accepted.missing)
     logger.info("job %s: %d of %d blobs to send, %d bytes", accepted.id, len(accepted.missing), len(sizes), total)
-    client.upload_all({sha256: job.sources[sha256] for sha256 in accepted.missing}, lambda done: progress(done, total))
+    blobs = {sha256: job.sources[sha256] for sha256 in in_order(job.manifest, accepted.missing)}
+    client.upload_all(blobs, lambda done: progress(done, total), accepted.bases)
     return accepted
+
+
+def in_order(manifest: Manifest, missing: Iterable[str]) -> list[str]:
+    """As the job can begin soonest: what all frames need, then what the first frames need."""
+    wanted, ranks = set(missing), dict[str, float]()
+    for file in manifest.files:
+        if file.sha256 in wanted:
+            rank = FrameRange.parse(file.frames)[0] if file.frames else -math.inf
+            ranks[file.sha256] = min(rank, ranks.get(file.sha256, math.inf))
+    return sorted(ranks, key=lambda sha256: (ranks[sha256], sha256))
 
 
 # --- what may be wrong ---

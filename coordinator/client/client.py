@@ -58,9 +58,19 @@ class Client:
         """Send one file, going on where an earlier upload broke off."""
         uploads.upload(self._connection, Upload(path=path, sha256=sha256), progress)
 
-    def upload_all(self, blobs: Mapping[str, Path], progress: uploads.Progress = uploads.ignore) -> None:
-        """Send several files, by SHA-256, a few at a time. The first error ends it."""
-        uploads.upload_all(self._connection, [Upload(path=p, sha256=s) for s, p in blobs.items()], progress)
+    def upload_all(
+        self,
+        blobs: Mapping[str, Path],
+        progress: uploads.Progress = uploads.ignore,
+        bases: Mapping[str, str] | None = None,
+    ) -> None:
+        """Send several files, by SHA-256, a few at a time, in this order. The first error ends it.
+
+        Of those that have one of ``bases`` (from the answer to the announcement) only the changes are sent.
+        """
+        bases = bases or {}
+        wanted = [Upload(path=path, sha256=sha256, base=bases.get(sha256, "")) for sha256, path in blobs.items()]
+        uploads.upload_all(self._connection, wanted, progress)
 
     def jobs(self) -> list[JobInfo]:
         """All jobs, newest first."""

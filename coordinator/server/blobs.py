@@ -4,11 +4,13 @@ import asyncio
 
 from aiohttp import web
 
+from .. import chunking
 from ..constants import BATCH_BLOBS, SMALL_BLOB
 from ..errors import BadRequestError, NotFoundError
-from ..protocol import batches
+from ..protocol import batches, codec, deltas
 from ..protocol.jobs import check_sha256
 from ..scheduling.events import BlobsArrived
+from ..store import rebuilding
 from ..store.blobs import Blobs
 from . import requests as r
 
@@ -29,6 +31,32 @@ async def put(request: web.Request) -> web.Response:
     new = await service.blobs.receive(sha256, r.blocks(request), offset)
     await service.apply(BlobsArrived(now=service.clock(), blobs=frozenset({sha256})))
     return web.Response(status=201 if new else 200)
+
+
+async def patch(request: web.Request) -> web.Response:
+    """A blob, or the rest of it, made of another one and of what has changed."""
+    service, sha256 = r.service(request), r.sha256(request)
+    offset = r.integer_header(request, "Upload-Offset", default=0)
+    literals = rebuilding.Literals(r.blocks(request))
+    delta: deltas.Delta = codec.loads(await literals.line(), deltas.Delta)
+    size = service.blobs.size(check_sha256(delta.base))
+    if size is None:
+        raise NotFoundError(f"blob {delta.base}, the base, is not here any more; send the whole blob")
+    deltas.check(delta, size)
+    body = rebuilding.rebuilt(service.blobs.path(delta.base), delta, literals)
+    new = await service.blobs.receive(sha256, body, offset)
+    await service.apply(BlobsArrived(now=service.clock(), blobs=frozenset({sha256})))
+    return web.Response(status=201 if new else 200)
+
+
+async def chunks(request: web.Request) -> web.Response:
+    """How the blob is cut, so that somebody who has a similar one need not transfer all of it."""
+    blobs, sha256 = r.service(request).blobs, r.sha256(request)
+    if not blobs.has(sha256):
+        raise NotFoundError(f"blob {sha256} is not here")
+    if not chunking.available():
+        raise NotFoundError("the coordinator cannot cut blobs: it has no numpy")
+    return r.answer(await r.service(request).chunks.of(sha256, blobs.path(sha256)))
 
 
 async def put_batch(request: web.Request) -> web.Response:
@@ -74,6 +102,8 @@ async def get(request: web.Request) -> web.StreamResponse:
 ROUTES = [
     web.head("/api/blobs/{sha256}", head),
     web.put("/api/blobs/{sha256}", put),
+    web.patch("/api/blobs/{sha256}", patch),
+    web.get("/api/blobs/{sha256}/chunks", chunks, allow_head=False),
     web.post("/api/blobs", put_batch),
     web.post("/api/batches", read_batch),
     web.get("/api/blobs/{sha256}", get, allow_head=False),

@@ -15,8 +15,10 @@ from ..scheduling.farm import Farm
 from ..scheduling.step import step
 from ..store import records
 from ..store.blobs import Blobs
+from ..store.chunks import ChunkLists
 from ..store.database import Database
 from ..store.logs import Logs
+from .bases import Bases
 from .reports import job_info, slave_info
 from .watchers import Watchers
 
@@ -32,11 +34,17 @@ class Service:
     blobs: Blobs
     results: Blobs
     logs: Logs
+    chunks: ChunkLists = field(factory=ChunkLists)
+    bases: Bases = field(factory=Bases)
     watchers: Watchers = field(factory=Watchers)
     outboxes: dict[str, Callable[[messages.ToSlave], None]] = field(factory=dict)  # by slave's id
     on_broken: Callable[[BaseException], None]  # the store failed: memory is ahead of the disk, so the end
     clock: Callable[[], float] = time.time
     closing: bool = False  # connections that end now are our doing: their leases live on until we are back
+
+    def __attrs_post_init__(self) -> None:
+        for job in self.farm.jobs.values():
+            self.bases.learn(job.manifest)
 
     async def apply(self, event: e.Event) -> list[e.Decision]:
         """Take the event in; return when what follows from it is durable and everybody has been told.
@@ -65,7 +73,9 @@ class Service:
                 "job %s %r: %s frames, %d files missing", manifest.id, manifest.name, manifest.frames, len(missing)
             )
         job = self.farm.jobs[manifest.id]
-        accepted = Accepted(id=job.id, state=job.state, new=new, missing=tuple(sorted(job.missing)))
+        bases = self.bases.of(manifest, job.missing, self.blobs.has)
+        self.bases.learn(manifest)
+        accepted = Accepted(id=job.id, state=job.state, new=new, missing=tuple(sorted(job.missing)), bases=bases)
         if not new:
             await self.settled()  # the first announcement may still be on its way to the disk
         return accepted

@@ -22,7 +22,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from coordinator import errors
 from coordinator.constants import FRAME_ATTEMPTS
-from coordinator.protocol import batches, codec, jobs, messages
+from coordinator.protocol import batches, codec, deltas, jobs, messages
 from coordinator.protocol.states import FrameState, JobState
 from coordinator.server import blobs, frames, streams
 from coordinator.server import jobs as job_handlers
@@ -46,6 +46,7 @@ OPERATIONS: list[Operation] = [
 
 schemathesis.serializer.alias("image/x-exr", "application/octet-stream")
 schemathesis.serializer.alias(batches.MEDIA_TYPE, "application/octet-stream")
+schemathesis.serializer.alias(deltas.MEDIA_TYPE, "application/octet-stream")
 
 
 # --- the document -----------------------------------------------------------------------------------------------------
@@ -163,7 +164,7 @@ POSITIVE, NEGATIVE = GenerationMode.POSITIVE, GenerationMode.NEGATIVE
 
 # What fits the schema may still be refused there: bytes of another SHA-256, a .blend that is not among the files, a
 # range behind the end, the result of a frame that failed.
-STRICTER = {"announce", "putBlob", "putBatch", "readBatch", "putResult", "getBlob", "getResult", "getLog"}
+STRICTER = {"announce", "putBlob", "patchBlob", "putBatch", "readBatch", "putResult", "getBlob", "getResult", "getLog"}
 
 
 def has_input(operation: Operation) -> bool:
