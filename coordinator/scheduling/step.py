@@ -44,17 +44,17 @@ def _announced(farm: Farm, event: e.JobAnnounced) -> list[e.Decision]:
     manifest = event.manifest
     if manifest.id in farm.jobs:
         return []
-    state = JobState.WAITING if event.missing else JobState.QUEUED
     farm.jobs[manifest.id] = job = Job(
         manifest=manifest,
         id=manifest.id,
         order=farm.next_order,
         created=event.now,
         frames=FrameTable(FrameRange.parse(manifest.frames)),
-        state=state,
+        state=JobState.WAITING,
         reason=_waiting_reason(len(event.missing)),
-        missing=set(event.missing),
     )
+    if job.wait_for(event.missing):
+        job.state = JobState.QUEUED
     farm.next_order += 1
     return [_moved(job)]
 
@@ -66,11 +66,10 @@ def _waiting_reason(missing: int) -> str:
 def _blobs_arrived(farm: Farm, event: e.BlobsArrived) -> list[e.Decision]:
     decisions: list[e.Decision] = []
     for job in farm.jobs.values():
-        if not job.missing.isdisjoint(event.blobs):
-            job.missing -= event.blobs
-            if not job.missing and job.state is JobState.WAITING:
-                job.move(JobState.QUEUED, _waiting_reason(0))
-                decisions.append(_moved(job))
+        concerned = not job.missing.isdisjoint(event.blobs)
+        if concerned and job.arrived(event.blobs) and job.state is JobState.WAITING:
+            job.move(JobState.QUEUED, _waiting_reason(len(job.missing)))
+            decisions.append(_moved(job))
     return decisions
 
 
@@ -92,7 +91,7 @@ def _commanded(farm: Farm, event: e.JobCommanded) -> list[e.Decision]:
             if job.state is not JobState.PAUSED:
                 raise ConflictError(f"job {job.id} is {job.state}, not paused")
             decisions = []
-            job.move(JobState.WAITING if job.missing else JobState.QUEUED, _waiting_reason(len(job.missing)))
+            job.move(JobState.QUEUED if job.can_begin else JobState.WAITING, _waiting_reason(len(job.missing)))
         case "reset":
             decisions = _reset(job, event)
         case other:
@@ -111,8 +110,8 @@ def _reset(job: Job, event: e.JobCommanded) -> list[e.Decision]:
     if not job.frames.count(FrameState.DONE) and not job.leases:
         job.blender = ""  # nothing to look alike with: any slave may have it
     if job.state in ENDED:
-        job.missing = set(event.missing)
-        job.move(JobState.WAITING if job.missing else JobState.QUEUED, _waiting_reason(len(job.missing)))
+        begins = job.wait_for(event.missing)
+        job.move(JobState.QUEUED if begins else JobState.WAITING, _waiting_reason(len(job.missing)))
         job.finished = None
     return [_frame(job, frame, "reset by a person") for frame in errors]
 

@@ -4,15 +4,18 @@ import asyncio
 import hashlib
 import logging
 import os
+import secrets
 import shutil
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
 from attrs import frozen
 
 from .. import errors
-from ..constants import BLOB_TRIES, TRANSFER_BLOCK, TRANSFERS
+from ..constants import BATCH_BLOBS, BATCH_LEAST, BLOB_TRIES, SMALL_BLOB, TRANSFER_BLOCK, TRANSFERS
+from ..protocol import batches
 from ..protocol.jobs import File, Manifest
 from ..protocol.paths import check_tree_path
 from .api import Api
@@ -64,6 +67,7 @@ class Cache:
             folder = self._jobs / job
             if not await asyncio.to_thread(_is_laid_out, folder, manifest):
                 with unwrapped():
+                    await self._fetch_small(manifest.blobs)
                     async with asyncio.TaskGroup() as group:
                         for sha256, size in manifest.blobs.items():
                             group.create_task(self.fetch(sha256, size), name=f"fetch {sha256[:8]}")
@@ -87,6 +91,37 @@ class Cache:
             raise errors.BlobMismatchError(
                 f"blob {sha256} arrived {BLOB_TRIES} times with bytes that do not match its name; submit the job again"
             )
+
+    async def _fetch_small(self, blobs: Mapping[str, int]) -> None:
+        """Fetch small blobs in batches. What does not come so is fetched by itself after it, or fails by its name."""
+        small = [sha256 for sha256, size in blobs.items() if size <= SMALL_BLOB]
+        wanted = await asyncio.to_thread(lambda: [s for s in small if _size(self._path(s)) != blobs[s]])
+        if len(wanted) < BATCH_LEAST:
+            return
+        names = [wanted[at : at + BATCH_BLOBS] for at in range(0, len(wanted), BATCH_BLOBS)]
+        async with asyncio.TaskGroup() as group:
+            for batch in names:
+                group.create_task(self._fetch_batch(batch), name=f"fetch {len(batch)} small blobs")
+
+    async def _fetch_batch(self, names: list[str]) -> None:
+        async with self._transfers:
+            try:
+                batch = await self._api.retry(f"{len(names)} small blobs", lambda: self._api.batch(names))
+                await asyncio.to_thread(self._keep, batches.verified(batch))
+            except (errors.NotFoundError, errors.BadRequestError, errors.BlobMismatchError) as error:
+                logger.info("%d small blobs do not come together: %s", len(names), error.message)
+            except OSError as error:
+                raise _storage(error) from error
+
+    def _keep(self, blobs: list[tuple[str, bytes]]) -> None:
+        self._partial.mkdir(parents=True, exist_ok=True)
+        for sha256, data in blobs:
+            path, partial = self._path(sha256), self._partial / f"{sha256}.{secrets.token_hex(4)}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial.write_bytes(data)
+            if os.name == "posix":  # as in _download
+                partial.chmod(0o444)
+            partial.replace(path)
 
     async def _download(self, sha256: str, size: int) -> bool:
         """Go on where the last try ended; False if the bytes are not the blob's."""

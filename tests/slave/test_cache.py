@@ -132,6 +132,22 @@ async def test_a_tree_is_made_of_links_to_the_blobs(standin: StandIn, cache: Cac
     assert (tree.blend, tree.mapped) == (tree.folder / "a.blend", {})
 
 
+async def test_small_blobs_come_together(standin: StandIn, cache: Cache) -> None:
+    files = {f"cache/{number}.vdb": b"%d" % number for number in range(30)}
+    job = standin.job("1", files=files)
+    tree = await cache.prepare(job.id)
+    assert {name: (tree.folder / name).read_bytes() for name in files} == files
+    assert standin.requests == [f"GET manifest {job.id}", "POST batch of 31"]
+
+
+async def test_small_blobs_that_do_not_come_together_come_one_by_one(standin: StandIn, cache: Cache) -> None:
+    job = standin.job("1", files={f"cache/{number}.vdb": b"%d" % number for number in range(30)})
+    gone = sha(b"7")
+    del standin.blobs[gone]
+    with pytest.raises(NotFoundError, match=gone):
+        await cache.prepare(job.id)
+
+
 async def test_a_tree_is_made_once_and_again_if_a_file_is_short(standin: StandIn, cache: Cache) -> None:
     job = standin.job("1", files={"tree": b"bark"})
     tree = await cache.prepare(job.id)
