@@ -33,6 +33,7 @@ class ServerOptions:
     host: str = DEFAULT_HOST
     port: int = DEFAULT_PORT  # 0 for any that is free
     max_frames: int = MAX_FRAMES_PER_JOB
+    cache_limit: int | None = None  # bytes of blobs that are kept; None for no limit
     announce: bool = False  # tell the local network that we are here
     farm: str = ""  # the name under which we are found
     interface: str | None = None  # on which we are announced; None for all that lead here
@@ -52,7 +53,7 @@ async def serve(options: ServerOptions, on_ready: Callable[[Listening], None]) -
     """
     key = None
     loopback = is_loopback(options.host)
-    async with _service(options.data) as (service, broken):
+    async with _service(options.data, options.cache_limit) as (service, broken):
         if not loopback:
             key = farm_key(options.data)
         app = application(service, key, options.max_frames)
@@ -116,7 +117,9 @@ def _break(broken: "asyncio.Future[BaseException]", error: BaseException) -> Non
 
 
 @asynccontextmanager
-async def _service(data: Path) -> AsyncIterator[tuple[Service, "asyncio.Future[BaseException]"]]:
+async def _service(
+    data: Path, cache_limit: int | None
+) -> AsyncIterator[tuple[Service, "asyncio.Future[BaseException]"]]:
     lock = _locked(data)
     broken: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
     try:
@@ -130,6 +133,7 @@ async def _service(data: Path) -> AsyncIterator[tuple[Service, "asyncio.Future[B
                     blobs=uploads,
                     results=results,
                     logs=Logs(data / "logs"),
+                    cache_limit=cache_limit,
                     on_broken=lambda error: _break(broken, error),
                 ),
                 broken,

@@ -9,7 +9,7 @@ from attrs import define, field
 
 from ..protocol import messages
 from ..protocol.jobs import Accepted, Manifest
-from ..protocol.states import FrameState
+from ..protocol.states import ENDED, FrameState
 from ..scheduling import events as e
 from ..scheduling.farm import Farm
 from ..scheduling.step import step
@@ -40,6 +40,7 @@ class Service:
     outboxes: dict[str, Callable[[messages.ToSlave], None]] = field(factory=dict)  # by slave's id
     on_broken: Callable[[BaseException], None]  # the store failed: memory is ahead of the disk, so the end
     clock: Callable[[], float] = time.time
+    cache_limit: int | None = None  # bytes of blobs; None for no limit
     closing: bool = False  # connections that end now are our doing: their leases live on until we are back
 
     def __attrs_post_init__(self) -> None:
@@ -69,6 +70,11 @@ class Service:
         if new:
             missing = frozenset(sha for sha in manifest.blobs if not self.blobs.has(sha))
             await self.apply(e.JobAnnounced(now=self.clock(), manifest=manifest, missing=missing))
+            if self.cache_limit is not None:
+                there = manifest.blobs.keys() - missing
+                await asyncio.to_thread(self.blobs.used, there)
+                # After the announcement: from now on its blobs are needed, and stay.
+                await self.make_room(sum(manifest.blobs[sha256] for sha256 in missing))
             log.info(
                 "job %s %r: %s frames, %d files missing", manifest.id, manifest.name, manifest.frames, len(missing)
             )
@@ -79,6 +85,14 @@ class Service:
         if not new:
             await self.settled()  # the first announcement may still be on its way to the disk
         return accepted
+
+    async def make_room(self, incoming: int) -> None:
+        """Make room for so many bytes within the limit; what a job that is not over needs stays."""
+        if self.cache_limit is not None:
+            live = [job for job in self.farm.jobs.values() if job.state not in ENDED]
+            await self.blobs.trim(
+                self.cache_limit - incoming, {sha256 for job in live for sha256 in job.manifest.blobs}
+            )
 
     async def settled(self) -> None:
         """Return when all that happened so far is durable and told. What is reported as done must not be undone."""

@@ -37,7 +37,15 @@ logger = logging.getLogger(__name__)
 class Agent:
     """One render slot, from its start to its stop."""
 
-    def __init__(self, slot: Slot, command: Sequence[str], threads: int, api: Api, trace: Trace) -> None:
+    def __init__(
+        self,
+        slot: Slot,
+        command: Sequence[str],
+        threads: int,
+        api: Api,
+        trace: Trace,
+        cache_limit: int | None = None,
+    ) -> None:
         self._slot = slot
         self._threads = threads
         self._api = api
@@ -51,7 +59,7 @@ class Agent:
             on_log=self._on_log,
             on_progress=self._on_progress,
         )
-        self._trees = Trees(Cache(slot.folder / "cache", api, trace), self._spawn)
+        self._trees = Trees(Cache(slot.folder / "cache", api, trace, cache_limit), self._spawn)
         self._outbox = Outbox(slot.folder / "outbox", api, trace, self._on_delivered)
         self._connection = Connection(api, hello=self._hello, on_welcome=self._on_welcome, on_message=self._on_message)
         self._reports = Reports(api, self._connection, self._spawn)

@@ -18,6 +18,7 @@ from ..constants import BATCH_BLOBS, BATCH_LEAST, BLOB_TRIES, SMALL_BLOB, TRANSF
 from ..protocol import batches
 from ..protocol.jobs import File, Manifest
 from ..protocol.paths import check_tree_path
+from ..store import shelf
 from .api import Api
 from .groups import unwrapped
 from .trace import Trace
@@ -49,7 +50,9 @@ class Cache:
     The files of a tree share their inodes with the cache: nothing may write to them, so they are read-only.
     """
 
-    def __init__(self, folder: Path, api: Api, trace: Trace) -> None:
+    def __init__(self, folder: Path, api: Api, trace: Trace, limit: int | None = None) -> None:
+        self._limit = limit  # bytes of blobs
+        self._needed: dict[str, Manifest] = {}  # of the jobs whose files have to stay
         self._blobs, self._partial, self._jobs = folder / "blobs", folder / "partial", folder / "jobs"
         self._api = api
         self._trace = trace
@@ -65,6 +68,7 @@ class Cache:
         with self._trace.span("fetch", job):
             manifest = await self._api.retry(f"manifest of job {job}", lambda: self._api.manifest(job))
             folder = self._jobs / job
+            self._needed[job] = manifest
             if not await asyncio.to_thread(_is_laid_out, folder, manifest):
                 with unwrapped():
                     await self._fetch_small(manifest.blobs)
@@ -75,8 +79,33 @@ class Cache:
                     await asyncio.to_thread(self._lay_out, folder, manifest)
                 except OSError as error:
                     raise _storage(error) from error
+            await self._make_room()
         logger.info("job %s (%s): all %d files are here", job, manifest.name, len(manifest.files))
         return Tree(job=job, manifest=manifest, folder=folder)
+
+    def keep_only(self, jobs: set[str]) -> None:
+        """The files of other jobs may go when room is needed."""
+        for job in self._needed.keys() - jobs:
+            del self._needed[job]
+
+    async def _make_room(self) -> None:
+        """Bring the blobs within their limit: those used longest ago go, and trees that share their inodes."""
+        if self._limit is None:
+            return
+        needed = {sha256 for manifest in self._needed.values() for sha256 in manifest.blobs}
+        await asyncio.to_thread(self._trim, self._limit, needed, set(self._needed))
+
+    def _trim(self, limit: int, needed: set[str], jobs: set[str]) -> None:
+        for sha256 in needed:
+            shelf.used(self._path(sha256))
+        try:
+            trees = list(self._jobs.iterdir()) if shelf.size(self._blobs) > limit else []
+            for tree in trees:  # made again from blobs in no time, and a blob is only gone with its last link
+                if tree.name.partition(".")[0] not in jobs:
+                    shutil.rmtree(tree, ignore_errors=True)
+            shelf.trim(self._blobs, limit, needed)
+        except OSError as error:
+            logger.warning("the cache cannot be tidied: %s", error)
 
     async def fetch(self, sha256: str, size: int) -> Path:
         """The blob's file, fetched if it is not here."""

@@ -18,3 +18,4 @@ class SlaveOptions:
     allow_scripts: bool = False  # run the scripts inside a .blend
     data: Path | None = None  # the slave's own folder; None for the first free slot in the user's data folder
     trace: Path | None = None  # a file that gets the start and end of every render, upload, fetch and open
+    cache_limit: int | None = field(default=None, validator=validators.optional(validators.ge(0)))  # bytes of files

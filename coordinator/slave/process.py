@@ -41,7 +41,7 @@ async def run(options: SlaveOptions) -> None:
         stack.push_async_callback(api.close)
         logger.info("slave %s starts, its data is in %s", slot.name, slot.folder)
         with unwrapped():
-            await Agent(slot, command, options.threads, api, trace).run()
+            await Agent(slot, command, options.threads, api, trace, options.cache_limit).run()
 
 
 def _clean(folder: Path) -> None:

@@ -36,6 +36,7 @@ class Trees:
         """Stop fetching, and forget, what no other job needs. The cache keeps what has arrived."""
         for job in self._tasks.keys() - jobs:
             self._tasks.pop(job).cancel()
+        self._cache.keep_only(jobs)
 
     async def _prepare(self, job: str) -> Tree | NetrenderError:
         """An error is a value here: it is the leases' business, and must not end the group that runs this."""

@@ -6,13 +6,14 @@ import logging
 import os
 import shutil
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from ..constants import TRANSFER_BLOCK
 from ..errors import BlobMismatchError, StorageError, WrongOffsetError
+from . import shelf
 from .journal import Journal, sync_folder
 
 log = logging.getLogger(__name__)
@@ -75,6 +76,24 @@ class Blobs:
             if not lock.locked():
                 self._locks.pop(sha256, None)
 
+    def used(self, names: Iterable[str]) -> None:
+        """These are wanted by somebody: they are the last to be dropped."""
+        for sha256 in names:
+            shelf.used(self.path(sha256))
+
+    async def trim(self, limit: int, needed: Collection[str]) -> None:
+        """Drop what was used longest ago until the folder is within its limit; never what is needed or arriving."""
+        busy = {*needed, *self._locks}
+        try:
+            size = await asyncio.to_thread(shelf.trim, self._root, limit, _Kept(busy))
+        except OSError as error:
+            log.warning("%s cannot be tidied: %s", self._root, error)
+            return
+        if size > limit:
+            log.warning(
+                "%s holds %d bytes, over its limit of %d: jobs that are not over need them", self._root, size, limit
+            )
+
     async def receive_batch(self, batch: bytes) -> set[str]:
         """Store small blobs, all or none; returns those that are new.
 
@@ -118,6 +137,13 @@ class Blobs:
             raise StorageError(
                 f"blob {sha256}: {error.strerror}; {free / 1e6:.0f} MB are free at {self._root}: make room, send again"
             ) from error
+
+
+class _Kept(set[str]):
+    """Names that stay; those of the journal too, which goes by itself."""
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or str(name).endswith((".batch", ".partial"))
 
 
 async def _gathered(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -148,6 +148,21 @@ async def test_small_blobs_that_do_not_come_together_come_one_by_one(standin: St
         await cache.prepare(job.id)
 
 
+async def test_over_its_limit_it_drops_what_no_job_needs(standin: StandIn, api: Api, tmp_path: Path) -> None:
+    cache = Cache(tmp_path, api, Trace(None), limit=2_500)
+    jobs = [standin.job(str(number), files={"tree": bytes([number]) * 1000}) for number in range(1, 5)]
+    for job in jobs[:2]:
+        await cache.prepare(job.id)
+    cache.keep_only({jobs[0].id})
+    for job in jobs[2:]:  # two of them, and the first, are more than the limit: what is needed stays
+        await cache.prepare(job.id)
+        cache.keep_only({jobs[0].id, job.id})
+    there = {path.name for path in (tmp_path / "blobs").rglob("*") if path.is_file()}
+    assert sha(bytes([1]) * 1000) in there and sha(bytes([4]) * 1000) in there
+    assert sha(bytes([2]) * 1000) not in there
+    assert (await cache.prepare(jobs[1].id)).folder.joinpath("tree").read_bytes() == bytes([2]) * 1000
+
+
 async def test_a_tree_is_made_once_and_again_if_a_file_is_short(standin: StandIn, cache: Cache) -> None:
     job = standin.job("1", files={"tree": b"bark"})
     tree = await cache.prepare(job.id)
