@@ -78,7 +78,7 @@ def forget(farm: ProcessFarm, sha256: str) -> None:
     (farm.folder / "data" / "blobs" / sha256[:2] / sha256).unlink()
 
 
-def large(farm: ProcessFarm, folder: Path) -> list[str]:
+def large(farm: ProcessFarm, folder: Path) -> list[list[str]]:
     path = folder / "large"
     sha256 = noise(path, LARGE, 1)
     ours, theirs = [], []
@@ -92,10 +92,10 @@ def large(farm: ProcessFarm, folder: Path) -> list[str]:
     path.unlink()
     rates = [LARGE / 1e6 / min(times) for times in (ours, theirs)]
     ratio = rates[0] / rates[1]
-    return ["1 GB, MB/s", f"{rates[0]:.0f}", f"aiohttp alone {rates[1]:.0f}", f"{ratio:.0%}", "80 % at least"]
+    return [["1 GB, MB/s", f"{rates[0]:.0f}", f"aiohttp alone {rates[1]:.0f}", f"{ratio:.0%}", "80 % at least"]]
 
 
-def small(farm: ProcessFarm, folder: Path) -> list[str]:
+def small(farm: ProcessFarm, folder: Path) -> list[list[str]]:
     paths = []
     for number in range(SMALL):
         paths.append(folder / f"small-{number:05}")
@@ -103,10 +103,10 @@ def small(farm: ProcessFarm, folder: Path) -> list[str]:
     with farm.client as client:
         client.version()
         took = seconds(lambda: sent(client, paths))
-    return [f"{SMALL} files of 1 KB, s", f"{took:.1f}", "", f"{SMALL / took:.0f} a second", "10 s at most"]
+    return [[f"{SMALL} files of 1 KB, s", f"{took:.1f}", "", f"{SMALL / took:.0f} a second", "10 s at most"]]
 
 
-def changed(farm: ProcessFarm, folder: Path) -> list[str]:
+def changed(farm: ProcessFarm, folder: Path) -> list[list[str]]:
     """A real .blend, of which one object is moved between two sessions of Blender."""
     from . import large_blend
 
@@ -119,8 +119,8 @@ def changed(farm: ProcessFarm, folder: Path) -> list[str]:
         took = seconds(lambda: sent(client, [new]))
         travelled = network.sent - before
     share = travelled / size
-    return [f".blend of {size / 1e6:.0f} MB, one object moved, MB", f"{travelled / 1e6:.1f}", f"in {took:.1f} s",
-            f"{share:.1%}", "5 % at most"]  # fmt: skip
+    what = f".blend of {size / 1e6:.0f} MB, one object moved, MB"
+    return [[what, f"{travelled / 1e6:.1f}", f"in {took:.1f} s", f"{share:.1%}", "5 % at most"]]
 
 
 def again(farm: ProcessFarm, folder: Path) -> list[list[str]]:
@@ -155,7 +155,7 @@ def again(farm: ProcessFarm, folder: Path) -> list[list[str]]:
     ]
 
 
-def broken(farm: ProcessFarm, folder: Path) -> list[str]:
+def broken(farm: ProcessFarm, folder: Path) -> list[list[str]]:
     path = folder / "broken"
     sha256 = noise(path, BROKEN, 3)
     cuts = [random.randrange(BROKEN // 100, BROKEN // 12) for _ in range(10)]
@@ -165,16 +165,18 @@ def broken(farm: ProcessFarm, folder: Path) -> list[str]:
         travelled = network.sent
     stored = farm.folder / "data" / "blobs" / sha256[:2] / sha256
     assert hashed(stored) == sha256
-    return ["500 MB, connection cut 10 times, MB", f"{travelled / 1e6:.0f}", f"in {took:.1f} s",
-            f"{travelled / BROKEN:.0%}", "the bytes are right"]  # fmt: skip
+    what, share = "500 MB, connection cut 10 times, MB", travelled / BROKEN
+    return [[what, f"{travelled / 1e6:.0f}", f"in {took:.1f} s", f"{share:.0%}", "the bytes are right"]]
 
 
 def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="netrender-bench-"))
     try:
         with process_farm(folder / "farm") as farm:
-            rows = [large(farm, folder), small(farm, folder), changed(farm, folder), *again(farm, folder)]
-            rows.append(broken(farm, folder))
+            rows: list[list[str]] = []
+            for measure in (large, small, changed, again, broken):
+                rows += measure(farm, folder)
+                print(*rows[-1], sep=" | ", flush=True)
     finally:
         shutil.rmtree(folder)
     show("transfer, on loopback", ["", "ours", "", "ratio", "target"], rows)
