@@ -127,6 +127,21 @@ class Client:
         """
         return downloads.result(self._connection, job, frame, target, progress)
 
+    def archive(self, job: str, target: Path) -> int:
+        """Download a job that is over as one file, whole or not at all; returns its bytes."""
+        return downloads.archive(self._connection, job, target)
+
+    def restore(self, path: Path) -> JobInfo:
+        """Bring a job back from its archive."""
+        try:
+            with path.open("rb") as file:
+                headers = {"Content-Type": "application/x-tar"}
+                response = self._connection.request("POST", "/api/archives", data=file, headers=headers)
+        except FileNotFoundError as error:
+            raise errors.UsageError(f"{path} does not exist") from error
+        found: JobInfo = self._connection.decode(response, JobInfo)
+        return found
+
     def log(self, job: str, frame: int, offset: int = 0) -> bytes:
         """A frame's log from this byte on; empty if there is no more yet."""
         headers = {"Range": f"bytes={offset}-"} if offset else {}

@@ -2,7 +2,7 @@
 
 from attrs import field, frozen
 
-from ..protocol.jobs import Manifest
+from ..protocol.jobs import FrameInfo, JobInfo, Manifest
 from ..protocol.states import FrameState, JobState
 
 # --- events: each carries the time, in seconds since the epoch --------------------------------------------------------
@@ -13,6 +13,16 @@ class JobAnnounced:
     now: float
     manifest: Manifest
     missing: frozenset[str]  # blobs that have not arrived
+
+
+@frozen(kw_only=True)
+class JobRestored:
+    """A job that is over comes back from an archive; its blobs and results are there."""
+
+    now: float
+    manifest: Manifest
+    job: JobInfo
+    frames: tuple[FrameInfo, ...]
 
 
 @frozen(kw_only=True)
@@ -88,6 +98,7 @@ class FrameFailed:
 
 Event = (
     JobAnnounced
+    | JobRestored
     | BlobsArrived
     | JobCommanded
     | SlaveJoined

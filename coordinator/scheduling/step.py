@@ -18,6 +18,8 @@ def step(farm: Farm, event: e.Event) -> list[e.Decision]:
     match event:
         case e.JobAnnounced():
             decisions = _announced(farm, event)
+        case e.JobRestored():
+            decisions = _restored(farm, event)
         case e.BlobsArrived():
             decisions = _blobs_arrived(farm, event)
         case e.JobCommanded():
@@ -57,6 +59,43 @@ def _announced(farm: Farm, event: e.JobAnnounced) -> list[e.Decision]:
         job.state = JobState.QUEUED
     farm.next_order += 1
     return [_moved(job)]
+
+
+def _restored(farm: Farm, event: e.JobRestored) -> list[e.Decision]:
+    """As it was when it was archived, but for its place among the jobs."""
+    info = event.job
+    if info.id in farm.jobs:
+        return []
+    job = farm.jobs[info.id] = Job(
+        manifest=event.manifest,
+        id=info.id,
+        order=farm.next_order,
+        created=info.created,
+        frames=FrameTable(FrameRange.parse(event.manifest.frames)),
+        state=info.state,
+        reason=info.reason,
+        blender=info.blender,
+        started=info.started,
+        finished=info.finished,
+        done_by=dict(info.slaves),
+    )
+    farm.next_order += 1
+    ended = [frame for frame in event.frames if frame.state in (FrameState.DONE, FrameState.ERROR)]
+    job.frames.restore({frame.frame: frame.state for frame in ended})
+    frames = [
+        e.FrameMoved(
+            job=job.id,
+            frame=frame.frame,
+            state=frame.state,
+            reason=frame.error,
+            attempts=frame.attempts,
+            seconds=frame.seconds,
+            sha256=frame.sha256,
+            size=frame.size,
+        )
+        for frame in ended
+    ]
+    return [_moved(job), *frames]
 
 
 def _waiting_reason(missing: int) -> str:

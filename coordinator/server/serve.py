@@ -20,7 +20,7 @@ from ..store import records
 from ..store.blobs import Blobs
 from ..store.database import Database
 from ..store.logs import Logs
-from . import blobs, frames, jobs, middlewares, requests, streams
+from . import archives, blobs, frames, jobs, middlewares, requests, streams
 from .key import farm_key
 from .service import Service
 
@@ -85,7 +85,7 @@ def application(service: Service, key: str | None, max_frames: int = MAX_FRAMES_
     app[jobs.MAX_FRAMES] = max_frames
     open_sockets: set[web.WebSocketResponse] = set()
     app[streams.SOCKETS] = open_sockets
-    for module in (jobs, frames, blobs, streams):
+    for module in (jobs, frames, blobs, archives, streams):
         app.add_routes(module.ROUTES)
     app.on_response_prepare.append(requests.set_etag)
     app.on_shutdown.append(_close_sockets)

@@ -37,6 +37,11 @@ class Blobs:
     def path(self, sha256: str) -> Path:
         return self._root / sha256[:2] / sha256
 
+    @property
+    def folder(self) -> Path:
+        """Where uploads that are not blobs yet may be put."""
+        return self._partial
+
     def has(self, sha256: str) -> bool:
         return self.path(sha256).is_file()
 

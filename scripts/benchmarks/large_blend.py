@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-OBJECTS, SIDE = 40, 330  # grids of so many vertices a side
+OBJECTS, SIDE = 19, 330  # grids of so many vertices a side
 
 
 def make(old: Path, new: Path) -> None:
