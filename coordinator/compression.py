@@ -2,8 +2,9 @@
 
 from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
-from .constants import COMPRESSION, COMPRESSION_SAMPLE, COMPRESSION_WORTH
+from .constants import COMPRESSION, COMPRESSION_SAMPLE, COMPRESSION_WORTH, TRANSFER_BLOCK
 from .errors import BadRequestError
 
 _SLICE = 16 * 2**10  # compressed bytes that are expanded at once: little may become very much
@@ -37,6 +38,18 @@ def compressed(blocks: Iterable[bytes]) -> Iterator[bytes]:
         if packed := stream.compress(block):
             yield packed
     yield stream.flush()
+
+
+def unpack(source: BinaryIO, target: BinaryIO) -> None:
+    """A whole file, of any number of frames. Raises ValueError if it is damaged, OSError if it cannot be written."""
+    import zstandard
+
+    try:
+        with zstandard.ZstdDecompressor().stream_reader(source, read_across_frames=True, closefd=False) as stream:
+            while block := stream.read(TRANSFER_BLOCK):
+                target.write(block)
+    except zstandard.ZstdError as error:
+        raise ValueError(str(error)) from error
 
 
 async def decompressed(blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -22,6 +22,7 @@ from .placement import Placed, place
 from .protocol.frames import FrameRange
 from .protocol.jobs import Accepted, File, Manifest, RenderSettings
 from .renderer import ExternalFile, Inspection
+from .unpacking import unpacked
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +78,8 @@ def prepare(blend: Path, wishes: Wishes) -> Prepared:
     blend = Path(os.path.abspath(blend))  # noqa: PTH100  # not resolve(): links are where Blender looks from
     blendfile.check(blend)
     with _hashing() as pool:
-        early = pool.submit(_hash, blend)  # while Blender starts
+        plain = pool.submit(unpacked, blend)  # while Blender starts
+        early = pool.submit(lambda: _hash(plain.result()))
         found = asyncio.run(
             renderer.inspect(
                 command,
@@ -88,7 +90,9 @@ def prepare(blend: Path, wishes: Wishes) -> Prepared:
                 on_log=lambda line: logger.debug("inspection: %s", line),
             )
         )
-        return _make(blend, found, wishes, {str(blend): early}, pool)
+        prepared = _make(blend, found, wishes, {str(blend): early}, pool)
+    sources = {sha256: plain.result() if path == blend else path for sha256, path in prepared.sources.items()}
+    return evolve(prepared, sources=sources)
 
 
 def prepare_snapshot(blend: Path, found: Inspection, wishes: Wishes, replaced: Mapping[str, Path]) -> Prepared:
