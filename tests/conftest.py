@@ -4,8 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from .coordinators import RunningCoordinator, running_coordinator
+
+# A machine that is busy makes any example slow once.
+settings.register_profile("netrender", deadline=None)
+settings.load_profile("netrender")
 
 
 @pytest.fixture

@@ -32,7 +32,9 @@ class RunningCoordinator:
 
 
 @contextmanager
-def running_coordinator(data: Path, port: int = 0, max_frames: int = 100_000) -> Iterator[RunningCoordinator]:
+def running_coordinator(
+    data: Path, port: int = 0, max_frames: int = 100_000, cache_limit: int | None = None
+) -> Iterator[RunningCoordinator]:
     """Start it, hand it out when it listens, stop it at the end. What it raised is raised here."""
     ready = threading.Event()
     listening: list[Listening] = []
@@ -43,7 +45,7 @@ def running_coordinator(data: Path, port: int = 0, max_frames: int = 100_000) ->
         ready.set()
 
     async def main() -> None:
-        await serve(ServerOptions(data=data, port=port, max_frames=max_frames), on_ready)
+        await serve(ServerOptions(data=data, port=port, max_frames=max_frames, cache_limit=cache_limit), on_ready)
 
     task = loop.create_task(main())
     task.add_done_callback(lambda _: ready.set())

@@ -118,6 +118,15 @@ def add_machine(parser: Parser) -> None:
     )
 
 
+def add_cache_limit(parser: Parser, what: str) -> None:
+    parser.add_argument(
+        "--cache-limit",
+        type=lambda text: number(0, 10**6)(text) * 10**9,
+        metavar="GB",
+        help=f"drop {what}, those used longest ago first, when all files take more (default: no limit)",
+    )
+
+
 def add_wishes(parser: Parser) -> None:
     """What is rendered of which .blend."""
     parser.add_argument("blend", metavar="SCENE.blend", type=Path)

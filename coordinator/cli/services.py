@@ -18,6 +18,7 @@ from .arguments import (
     Parser,
     add_address,
     add_blender,
+    add_cache_limit,
     add_discovery,
     add_farm,
     add_json,
@@ -47,6 +48,7 @@ def add(commands: Commands) -> None:
         metavar="N",
         help="that one job may have (default: %(default)s)",
     )
+    add_cache_limit(parser, "files of jobs that are over")
     parser.add_argument("--no-announce", action="store_true", help="do not tell the local network, by mDNS")
     add_farm(parser, "the name under which it is found, where there are several")
     add_json(parser, "print where it listens as one line of JSON")
@@ -68,6 +70,7 @@ def add(commands: Commands) -> None:
         default=[],
         help="a folder on a shared drive, as clients name it and as it is here: jobs may use files in it in place",
     )
+    add_cache_limit(parser, "files of jobs that it does not render")
     parser.add_argument("--trace", type=Path, metavar="FILE", help="write when what began and ended, as JSON lines")
     _add_exit_with_stdin(parser)
 
@@ -94,6 +97,7 @@ def run_coordinator(args: argparse.Namespace) -> int:
         host=args.host,
         port=args.port,
         max_frames=args.max_frames,
+        cache_limit=args.cache_limit,
         announce=not args.no_announce,
         farm=args.farm,
         interface=args.interface,
@@ -127,6 +131,7 @@ def run_slave(args: argparse.Namespace) -> int:
             data=args.data,
             path_maps=path_maps,
             trace=args.trace,
+            cache_limit=args.cache_limit,
         )
         await run(options)
 

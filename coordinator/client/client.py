@@ -13,7 +13,7 @@ from ..protocol.jobs import JOB_ID, Accepted, FrameInfo, JobInfo, Manifest, Slav
 from ..protocol.messages import Event
 from . import downloads, events, uploads
 from .connection import Connection
-from .uploads import Upload
+from .parcels import Upload
 
 Command = Literal["cancel", "pause", "resume", "reset"]
 
@@ -58,9 +58,19 @@ class Client:
         """Send one file, going on where an earlier upload broke off."""
         uploads.upload(self._connection, Upload(path=path, sha256=sha256), progress)
 
-    def upload_all(self, blobs: Mapping[str, Path], progress: uploads.Progress = uploads.ignore) -> None:
-        """Send several files, by SHA-256, a few at a time. The first error ends it."""
-        uploads.upload_all(self._connection, [Upload(path=p, sha256=s) for s, p in blobs.items()], progress)
+    def upload_all(
+        self,
+        blobs: Mapping[str, Path],
+        progress: uploads.Progress = uploads.ignore,
+        bases: Mapping[str, str] | None = None,
+    ) -> None:
+        """Send several files, by SHA-256, a few at a time, in this order. The first error ends it.
+
+        Of those that have one of ``bases`` (from the answer to the announcement) only the changes are sent.
+        """
+        bases = bases or {}
+        wanted = [Upload(path=path, sha256=sha256, base=bases.get(sha256, "")) for sha256, path in blobs.items()]
+        uploads.upload_all(self._connection, wanted, progress)
 
     def jobs(self) -> list[JobInfo]:
         """All jobs, newest first."""
@@ -116,6 +126,21 @@ class Client:
         Raises FrameFailedError if the frame was given up, StorageError if ``target`` cannot be written.
         """
         return downloads.result(self._connection, job, frame, target, progress)
+
+    def archive(self, job: str, target: Path) -> int:
+        """Download a job that is over as one file, whole or not at all; returns its bytes."""
+        return downloads.archive(self._connection, job, target)
+
+    def restore(self, path: Path) -> JobInfo:
+        """Bring a job back from its archive."""
+        try:
+            with path.open("rb") as file:
+                headers = {"Content-Type": "application/x-tar"}
+                response = self._connection.request("POST", "/api/archives", data=file, headers=headers)
+        except FileNotFoundError as error:
+            raise errors.UsageError(f"{path} does not exist") from error
+        found: JobInfo = self._connection.decode(response, JobInfo)
+        return found
 
     def log(self, job: str, frame: int, offset: int = 0) -> bytes:
         """A frame's log from this byte on; empty if there is no more yet."""

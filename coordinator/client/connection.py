@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -17,6 +18,7 @@ from urllib3.util.retry import Retry
 from .. import errors
 from ..config import Address
 from ..constants import ANSWER_TIMEOUT, CONNECT_TIMEOUT, PROTOCOL_VERSION, TRANSFERS
+from ..interfaces import is_loopback
 from ..protocol import codec
 from ..protocol.jobs import Version
 
@@ -79,6 +81,11 @@ class Connection:
 
     def was_closed(self) -> errors.UnreachableError:
         return errors.UnreachableError(f"the connection to {self.address.url} was closed here")
+
+    @property
+    def far(self) -> bool:
+        """Whether bytes go over a network, which one core can compress for."""
+        return not is_loopback(urlsplit(self.address.url).hostname or "")
 
     def version(self) -> Version:
         """What the coordinator is. Asked once; raises VersionMismatchError if it speaks another protocol."""

@@ -61,6 +61,25 @@ def _once(
     return found
 
 
+def archive(connection: Connection, job: str, target: Path) -> int:
+    """Download a job's archive, whole or not at all; returns its bytes."""
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    with connection.request("GET", f"/api/jobs/{job}/archive", stream=True) as response:
+        try:
+            with temporary.open("xb") as file:
+                _stream(connection, response, file, None)
+                size = file.tell()
+            if size != int(response.headers["Content-Length"]):
+                raise errors.UnreachableError(f"the archive of job {job} broke off at byte {size}; ask for it again")
+            temporary.replace(target)
+        except OSError as error:
+            raise storage_error(target.parent, error) from error
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+    return size
+
+
 def _stream(
     connection: Connection, response: requests.Response, file: BinaryIO, progress: Callable[[int], None] | None
 ) -> str:

@@ -3,15 +3,17 @@
 import logging
 import random
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from functools import partial
 from pathlib import Path
 
-from attrs import frozen
-
-from .. import errors
+from .. import compression, errors
 from ..constants import RECONNECT_FIRST, RECONNECT_MOST, TRANSFER_ATTEMPTS, TRANSFER_BLOCK, TRANSFERS
+from ..protocol import deltas
+from .changes import Changes
 from .connection import Connection
+from .parcels import Count, Upload, parcels, send_batch, size_of
 
 logger = logging.getLogger(__name__)
 
@@ -22,35 +24,32 @@ def ignore(done: int) -> None:
     """Nobody wants to know."""
 
 
-@frozen(kw_only=True)
-class Upload:
-    path: Path
-    sha256: str
-
-
 class _Body:
-    """A file from an offset on, in blocks; its length tells requests not to use chunks."""
+    """Ranges of a file after a head, in blocks; its length tells requests not to use chunks."""
 
-    def __init__(self, path: Path, offset: int, closed: threading.Event, sent: Progress) -> None:
-        self._path, self._offset, self._closed, self._sent = path, offset, closed, sent
-        self._size = path.stat().st_size
+    def __init__(
+        self, path: Path, ranges: Sequence[tuple[int, int]], closed: threading.Event, sent: Progress, head: bytes = b""
+    ) -> None:
+        self._path, self._ranges, self._closed, self._sent, self._head = path, ranges, closed, sent, head
 
     def __len__(self) -> int:
-        return max(0, self._size - self._offset)
+        return len(self._head) + sum(end - start for start, end in self._ranges)
 
     def __iter__(self) -> Iterator[bytes]:
-        at = self._offset
+        if self._head:
+            yield self._head
         with self._path.open("rb") as file:
-            file.seek(at)
-            while at < self._size:
-                block = file.read(min(TRANSFER_BLOCK, self._size - at))
-                if not block:  # or the coordinator would wait for the rest
-                    raise errors.StorageError(f"{self._path} became shorter while it was sent; submit it again")
-                if self._closed.is_set():
-                    raise errors.UnreachableError(f"the upload of {self._path} was interrupted")
-                yield block
-                at += len(block)
-                self._sent(at)
+            for at, end in self._ranges:
+                file.seek(at)
+                while at < end:
+                    block = file.read(min(TRANSFER_BLOCK, end - at))
+                    if not block:  # or the coordinator would wait for the rest
+                        raise errors.StorageError(f"{self._path} became shorter while it was sent; submit it again")
+                    if self._closed.is_set():
+                        raise errors.UnreachableError(f"the upload of {self._path} was interrupted")
+                    yield block
+                    at += len(block)
+                    self._sent(at)
 
 
 def upload(connection: Connection, blob: Upload, progress: Progress = ignore) -> None:
@@ -58,17 +57,22 @@ def upload(connection: Connection, blob: Upload, progress: Progress = ignore) ->
 
     Raises UnreachableError after TRANSFER_ATTEMPTS tries that moved nothing, BlobMismatchError if the file changed.
     """
-    ask = _size(blob.path) > TRANSFER_BLOCK  # asking first would cost a small file as much as sending it
+    ask = size_of(blob.path) > TRANSFER_BLOCK  # asking first would cost a small file as much as sending it
     best, failures = 0, 0
+    changes = Changes.of(connection, blob) if blob.base and ask else None
     while True:
         try:
             offset = stored(connection, blob.sha256) if ask else 0
             if offset is not None:
                 if offset > best:
                     best, failures = offset, 0
-                _put(connection, blob, offset, progress)
-            progress(_size(blob.path))
+                _send(connection, blob, offset, changes, progress)
+            progress(size_of(blob.path))
             return
+        except (errors.NotFoundError, errors.BlobMismatchError):
+            if changes is None:
+                raise
+            changes = None  # the base is gone, or not what it was said to be
         except (errors.UnreachableError, errors.WrongOffsetError) as error:
             ask, failures = True, failures + 1
             if failures >= TRANSFER_ATTEMPTS or connection.closed.is_set():
@@ -90,41 +94,65 @@ def stored(connection: Connection, sha256: str) -> int | None:
     return None if response.headers.get("Upload-Complete") == "?1" else int(response.headers.get("Upload-Offset", 0))
 
 
-def _put(connection: Connection, blob: Upload, offset: int, progress: Progress) -> None:
+def _send(connection: Connection, blob: Upload, offset: int, changes: Changes | None, progress: Progress) -> None:
+    """The rest of the blob: whole, or what has changed of it."""
+    headers = {"Upload-Offset": str(offset), "Content-Type": "application/octet-stream"}
+    method, head, ranges = "PUT", b"", [(offset, max(offset, size_of(blob.path)))]
+    if changes is not None:
+        method, head, ranges = "PATCH", *changes.since(offset)
+        headers["Content-Type"] = deltas.MEDIA_TYPE
+    body: Iterable[bytes] = _Body(blob.path, ranges, connection.closed, progress, head)
+    if connection.far and compression.worth_it(blob.path):
+        body, headers["Content-Encoding"] = compression.compressed(body), "zstd"
     try:
-        body = _Body(blob.path, offset, connection.closed, progress)
-        headers = {"Upload-Offset": str(offset), "Content-Type": "application/octet-stream"}
-        connection.request("PUT", f"/api/blobs/{blob.sha256}", data=body, headers=headers)
+        connection.request(method, f"/api/blobs/{blob.sha256}", data=body, headers=headers)
     except errors.BlobMismatchError as error:
         raise errors.BlobMismatchError(f"{blob.path} changed while it was submitted; submit it again") from error
 
 
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError as error:
-        raise errors.StorageError(f"{path} cannot be read: {error.strerror}") from error
+def _sent_together(connection: Connection, parcel: list[Upload], count: Count) -> bool:
+    """Send a batch. False if one of its files has changed: sent one by one, the error names it."""
+    failures = 0
+    while True:
+        try:
+            send_batch(connection, parcel, count)
+            return True
+        except errors.BlobMismatchError:
+            return False
+        except errors.UnreachableError as error:
+            failures += 1
+            if failures >= TRANSFER_ATTEMPTS or connection.closed.is_set():
+                raise
+            logger.info("a batch of %d files broke: %s", len(parcel), error.message)
+            connection.closed.wait(backoff(failures))
 
 
 def upload_all(connection: Connection, blobs: Iterable[Upload], progress: Progress = ignore) -> None:
-    """Send several files, TRANSFERS at a time. The first error ends it, once those on their way have ended."""
+    """Send several files, TRANSFERS at a time, small ones in batches; in their order.
+
+    The first error ends it, once those on their way have ended.
+    """
     lock, counted, total = threading.Lock(), dict[str, int](), 0
     failed = threading.Event()
 
-    def one(blob: Upload) -> None:
-        def count(done: int) -> None:
-            nonlocal total
-            with lock:
-                total += done - counted.get(blob.sha256, 0)
-                counted[blob.sha256] = done
-                progress(total)
+    def count(blob: Upload, done: int) -> None:
+        nonlocal total
+        with lock:
+            total += done - counted.get(blob.sha256, 0)
+            counted[blob.sha256] = done
+            progress(total)
 
-        if not failed.is_set():
-            upload(connection, blob, count)
+    def one(parcel: list[Upload]) -> None:
+        if failed.is_set():
+            return
+        if len(parcel) > 1 and _sent_together(connection, parcel, count):
+            return
+        for blob in parcel:
+            upload(connection, blob, partial(count, blob))
 
     pool = ThreadPoolExecutor(TRANSFERS, thread_name_prefix="upload")
     try:
-        futures = [pool.submit(one, blob) for blob in blobs]
+        futures = [pool.submit(one, parcel) for parcel in parcels(blobs)]
         ended, _ = wait(futures, return_when=FIRST_EXCEPTION)
         for future in ended:
             future.result()

@@ -140,6 +140,7 @@ class Accepted:
     state: JobState
     new: bool  # False if the same manifest was announced before
     missing: tuple[str, ...]  # SHA-256 of the blobs to upload; the job waits for them
+    bases: dict[str, str]  # for some of them a blob that is there and may be similar: an earlier version of the file
 
 
 @frozen(kw_only=True)

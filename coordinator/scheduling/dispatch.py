@@ -51,6 +51,7 @@ def _grant(farm: Farm, slave: Slave, job: Job, slaves: int, now: float) -> list[
     farm.next_lease += 1
     farm.leases[lease.id] = lease
     slave.leases.append(lease.id)
+    slave.scene = job.scene
     job.leases.add(lease.id)
     decisions: list[Decision] = []
     if not job.blender or job.started is None:

@@ -2,7 +2,7 @@
 
 from attrs import field, frozen
 
-from ..protocol.jobs import Manifest
+from ..protocol.jobs import FrameInfo, JobInfo, Manifest
 from ..protocol.states import FrameState, JobState
 
 # --- events: each carries the time, in seconds since the epoch --------------------------------------------------------
@@ -16,9 +16,19 @@ class JobAnnounced:
 
 
 @frozen(kw_only=True)
-class BlobArrived:
+class JobRestored:
+    """A job that is over comes back from an archive; its blobs and results are there."""
+
     now: float
-    sha256: str
+    manifest: Manifest
+    job: JobInfo
+    frames: tuple[FrameInfo, ...]
+
+
+@frozen(kw_only=True)
+class BlobsArrived:
+    now: float
+    blobs: frozenset[str]
 
 
 @frozen(kw_only=True)
@@ -88,7 +98,8 @@ class FrameFailed:
 
 Event = (
     JobAnnounced
-    | BlobArrived
+    | JobRestored
+    | BlobsArrived
     | JobCommanded
     | SlaveJoined
     | SlaveLeft

@@ -1,5 +1,6 @@
 """The frames of one job, compactly: one byte a frame, and nothing else for those that were never touched."""
 
+from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
 
 from attrs import define, field
@@ -24,6 +25,7 @@ class FrameTable:
     _counts: list[int] = field(init=False)
     _fresh: int = 0  # position of the first frame that was never taken
     _returned: list[int] = field(factory=list)  # heap of positions that came back
+    _held: set[int] = field(factory=set)  # positions that may not be taken yet: their files are not there
 
     def __attrs_post_init__(self) -> None:
         self._states = bytearray(len(self.range))
@@ -39,6 +41,23 @@ class FrameTable:
     def state(self, frame: int) -> FrameState:
         """Raises KeyError if the frame is not in the job."""
         return _BY_CODE[self._states[self.range.position(frame)]]
+
+    @property
+    def takeable(self) -> int:
+        """Frames that are queued and not held."""
+        return self.count(FrameState.QUEUED) - len(self._held)
+
+    def hold(self, frames: Iterable[int]) -> None:
+        """Do not give these out for now, as far as they are queued."""
+        positions = map(self.range.position, frames)
+        self._held.update(i for i in positions if self._states[i] == _CODE[FrameState.QUEUED])
+
+    def release(self, frames: Iterable[int]) -> None:
+        """They may be given out again."""
+        for position in {self.range.position(frame) for frame in frames} & self._held:
+            self._held.discard(position)
+            if position < self._fresh:  # it was skipped while it was held
+                heappush(self._returned, position)
 
     def in_state(self, state: FrameState) -> list[int]:
         code = _CODE[state]
@@ -73,13 +92,16 @@ class FrameTable:
         skipped: list[int] = []
         while self._returned and len(positions) < most:
             position = heappop(self._returned)
+            if position in self._held:  # it is pushed again when it is held no more
+                continue
             (skipped if self.range[position] in avoid else positions).append(position)
         for position in skipped:
             heappush(self._returned, position)
         # A frame to avoid has failed before, so it is never among the fresh ones.
-        end = min(self._fresh + most - len(positions), len(self._states))
-        positions += range(self._fresh, end)
-        self._fresh = max(self._fresh, end)
+        while self._fresh < len(self._states) and len(positions) < most:
+            if self._fresh not in self._held:
+                positions.append(self._fresh)
+            self._fresh += 1
         frames = tuple(self.range[position] for position in positions)
         for frame in frames:
             self.move(frame, FrameState.DISPATCHED, "taken")

@@ -18,8 +18,10 @@ def step(farm: Farm, event: e.Event) -> list[e.Decision]:
     match event:
         case e.JobAnnounced():
             decisions = _announced(farm, event)
-        case e.BlobArrived():
-            decisions = _blob_arrived(farm, event)
+        case e.JobRestored():
+            decisions = _restored(farm, event)
+        case e.BlobsArrived():
+            decisions = _blobs_arrived(farm, event)
         case e.JobCommanded():
             decisions = _commanded(farm, event)
         case e.SlaveJoined():
@@ -44,33 +46,69 @@ def _announced(farm: Farm, event: e.JobAnnounced) -> list[e.Decision]:
     manifest = event.manifest
     if manifest.id in farm.jobs:
         return []
-    state = JobState.WAITING if event.missing else JobState.QUEUED
     farm.jobs[manifest.id] = job = Job(
         manifest=manifest,
         id=manifest.id,
         order=farm.next_order,
         created=event.now,
         frames=FrameTable(FrameRange.parse(manifest.frames)),
-        state=state,
+        state=JobState.WAITING,
         reason=_waiting_reason(len(event.missing)),
-        missing=set(event.missing),
     )
+    if job.wait_for(event.missing):
+        job.state = JobState.QUEUED
     farm.next_order += 1
     return [_moved(job)]
+
+
+def _restored(farm: Farm, event: e.JobRestored) -> list[e.Decision]:
+    """As it was when it was archived, but for its place among the jobs."""
+    info = event.job
+    if info.id in farm.jobs:
+        return []
+    job = farm.jobs[info.id] = Job(
+        manifest=event.manifest,
+        id=info.id,
+        order=farm.next_order,
+        created=info.created,
+        frames=FrameTable(FrameRange.parse(event.manifest.frames)),
+        state=info.state,
+        reason=info.reason,
+        blender=info.blender,
+        started=info.started,
+        finished=info.finished,
+        done_by=dict(info.slaves),
+    )
+    farm.next_order += 1
+    ended = [frame for frame in event.frames if frame.state in (FrameState.DONE, FrameState.ERROR)]
+    job.frames.restore({frame.frame: frame.state for frame in ended})
+    frames = [
+        e.FrameMoved(
+            job=job.id,
+            frame=frame.frame,
+            state=frame.state,
+            reason=frame.error,
+            attempts=frame.attempts,
+            seconds=frame.seconds,
+            sha256=frame.sha256,
+            size=frame.size,
+        )
+        for frame in ended
+    ]
+    return [_moved(job), *frames]
 
 
 def _waiting_reason(missing: int) -> str:
     return f"waits for {missing} file{'s' * (missing != 1)}" if missing else "waits for a slave"
 
 
-def _blob_arrived(farm: Farm, event: e.BlobArrived) -> list[e.Decision]:
+def _blobs_arrived(farm: Farm, event: e.BlobsArrived) -> list[e.Decision]:
     decisions: list[e.Decision] = []
     for job in farm.jobs.values():
-        if event.sha256 in job.missing:
-            job.missing.discard(event.sha256)
-            if not job.missing and job.state is JobState.WAITING:
-                job.move(JobState.QUEUED, _waiting_reason(0))
-                decisions.append(_moved(job))
+        concerned = not job.missing.isdisjoint(event.blobs)
+        if concerned and job.arrived(event.blobs) and job.state is JobState.WAITING:
+            job.move(JobState.QUEUED, _waiting_reason(len(job.missing)))
+            decisions.append(_moved(job))
     return decisions
 
 
@@ -92,7 +130,7 @@ def _commanded(farm: Farm, event: e.JobCommanded) -> list[e.Decision]:
             if job.state is not JobState.PAUSED:
                 raise ConflictError(f"job {job.id} is {job.state}, not paused")
             decisions = []
-            job.move(JobState.WAITING if job.missing else JobState.QUEUED, _waiting_reason(len(job.missing)))
+            job.move(JobState.QUEUED if job.can_begin else JobState.WAITING, _waiting_reason(len(job.missing)))
         case "reset":
             decisions = _reset(job, event)
         case other:
@@ -111,8 +149,8 @@ def _reset(job: Job, event: e.JobCommanded) -> list[e.Decision]:
     if not job.frames.count(FrameState.DONE) and not job.leases:
         job.blender = ""  # nothing to look alike with: any slave may have it
     if job.state in ENDED:
-        job.missing = set(event.missing)
-        job.move(JobState.WAITING if job.missing else JobState.QUEUED, _waiting_reason(len(job.missing)))
+        begins = job.wait_for(event.missing)
+        job.move(JobState.QUEUED if begins else JobState.WAITING, _waiting_reason(len(job.missing)))
         job.finished = None
     return [_frame(job, frame, "reset by a person") for frame in errors]
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from aiohttp import web
 
-from ..constants import REQUEST_SILENCE, TRANSFER_BLOCK
+from .. import compression
+from ..constants import BATCH_BYTES, REQUEST_SILENCE, TRANSFER_BLOCK
 from ..errors import BadRequestError
 from ..protocol import codec
 from ..protocol.jobs import JOB_ID, check_sha256
@@ -25,7 +26,20 @@ def service(request: web.Request) -> Service:
 
 
 async def body(request: web.Request, cls: Any) -> Any:
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise BadRequestError("header Content-Encoding: a JSON body is sent as it is")
     return codec.loads(await request.read(), cls)
+
+
+async def batch(request: web.Request) -> bytes:
+    """A body of small blobs, which is held in memory."""
+    parts, size = [], 0
+    async for block in blocks(request):
+        size += len(block)
+        if size > 2 * BATCH_BYTES:
+            raise web.HTTPRequestEntityTooLarge(max_size=2 * BATCH_BYTES, actual_size=size)
+        parts.append(block)
+    return b"".join(parts)
 
 
 def job_id(request: web.Request) -> str:
@@ -77,10 +91,19 @@ def _integer(text: str, what: str) -> int:
 
 
 async def blocks(request: web.Request) -> AsyncIterator[bytes]:
-    """The body as it arrives.
+    """The body as it arrives, decoded.
 
     Raises ConnectionError if it breaks off or stands still: a machine that sleeps must not hold a blob for ever.
     """
+    encoding = request.headers.get("Content-Encoding", "identity").lower()
+    if encoding not in ("identity", "zstd"):
+        raise BadRequestError(f"header Content-Encoding: {encoding[:40]!r} is not understood; send zstd or identity")
+    arriving = _arriving(request)
+    async for block in arriving if encoding == "identity" else compression.decompressed(arriving):
+        yield block
+
+
+async def _arriving(request: web.Request) -> AsyncIterator[bytes]:
     try:
         while block := await asyncio.wait_for(request.content.readany(), REQUEST_SILENCE):
             yield block

@@ -20,7 +20,7 @@ from ..store import records
 from ..store.blobs import Blobs
 from ..store.database import Database
 from ..store.logs import Logs
-from . import blobs, frames, jobs, middlewares, requests, streams
+from . import archives, blobs, frames, jobs, middlewares, requests, streams
 from .key import farm_key
 from .service import Service
 
@@ -33,6 +33,7 @@ class ServerOptions:
     host: str = DEFAULT_HOST
     port: int = DEFAULT_PORT  # 0 for any that is free
     max_frames: int = MAX_FRAMES_PER_JOB
+    cache_limit: int | None = None  # bytes of blobs that are kept; None for no limit
     announce: bool = False  # tell the local network that we are here
     farm: str = ""  # the name under which we are found
     interface: str | None = None  # on which we are announced; None for all that lead here
@@ -52,10 +53,12 @@ async def serve(options: ServerOptions, on_ready: Callable[[Listening], None]) -
     """
     key = None
     loopback = is_loopback(options.host)
-    async with _service(options.data) as (service, broken):
+    async with _service(options.data, options.cache_limit) as (service, broken):
         if not loopback:
             key = farm_key(options.data)
-        runner = web.AppRunner(application(service, key, options.max_frames), access_log=None, shutdown_timeout=1.0)
+        app = application(service, key, options.max_frames)
+        # Bodies are decoded where they are read: aiohttp knows zstd only with a package that has no pure wheel.
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, auto_decompress=False)
         await runner.setup()
         try:
             port = await _listen(runner, options)
@@ -82,7 +85,7 @@ def application(service: Service, key: str | None, max_frames: int = MAX_FRAMES_
     app[jobs.MAX_FRAMES] = max_frames
     open_sockets: set[web.WebSocketResponse] = set()
     app[streams.SOCKETS] = open_sockets
-    for module in (jobs, frames, blobs, streams):
+    for module in (jobs, frames, blobs, archives, streams):
         app.add_routes(module.ROUTES)
     app.on_response_prepare.append(requests.set_etag)
     app.on_shutdown.append(_close_sockets)
@@ -114,7 +117,9 @@ def _break(broken: "asyncio.Future[BaseException]", error: BaseException) -> Non
 
 
 @asynccontextmanager
-async def _service(data: Path) -> AsyncIterator[tuple[Service, "asyncio.Future[BaseException]"]]:
+async def _service(
+    data: Path, cache_limit: int | None
+) -> AsyncIterator[tuple[Service, "asyncio.Future[BaseException]"]]:
     lock = _locked(data)
     broken: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
     try:
@@ -128,6 +133,7 @@ async def _service(data: Path) -> AsyncIterator[tuple[Service, "asyncio.Future[B
                     blobs=uploads,
                     results=results,
                     logs=Logs(data / "logs"),
+                    cache_limit=cache_limit,
                     on_broken=lambda error: _break(broken, error),
                 ),
                 broken,

@@ -9,14 +9,16 @@ from attrs import define, field
 
 from ..protocol import messages
 from ..protocol.jobs import Accepted, Manifest
-from ..protocol.states import FrameState
+from ..protocol.states import ENDED, FrameState
 from ..scheduling import events as e
 from ..scheduling.farm import Farm
 from ..scheduling.step import step
 from ..store import records
 from ..store.blobs import Blobs
+from ..store.chunks import ChunkLists
 from ..store.database import Database
 from ..store.logs import Logs
+from .bases import Bases
 from .reports import job_info, slave_info
 from .watchers import Watchers
 
@@ -32,11 +34,18 @@ class Service:
     blobs: Blobs
     results: Blobs
     logs: Logs
+    chunks: ChunkLists = field(factory=ChunkLists)
+    bases: Bases = field(factory=Bases)
     watchers: Watchers = field(factory=Watchers)
     outboxes: dict[str, Callable[[messages.ToSlave], None]] = field(factory=dict)  # by slave's id
     on_broken: Callable[[BaseException], None]  # the store failed: memory is ahead of the disk, so the end
     clock: Callable[[], float] = time.time
+    cache_limit: int | None = None  # bytes of blobs; None for no limit
     closing: bool = False  # connections that end now are our doing: their leases live on until we are back
+
+    def __attrs_post_init__(self) -> None:
+        for job in self.farm.jobs.values():
+            self.bases.learn(job.manifest)
 
     async def apply(self, event: e.Event) -> list[e.Decision]:
         """Take the event in; return when what follows from it is durable and everybody has been told.
@@ -61,14 +70,29 @@ class Service:
         if new:
             missing = frozenset(sha for sha in manifest.blobs if not self.blobs.has(sha))
             await self.apply(e.JobAnnounced(now=self.clock(), manifest=manifest, missing=missing))
+            if self.cache_limit is not None:
+                there = manifest.blobs.keys() - missing
+                await asyncio.to_thread(self.blobs.used, there)
+                # After the announcement: from now on its blobs are needed, and stay.
+                await self.make_room(sum(manifest.blobs[sha256] for sha256 in missing))
             log.info(
                 "job %s %r: %s frames, %d files missing", manifest.id, manifest.name, manifest.frames, len(missing)
             )
         job = self.farm.jobs[manifest.id]
-        accepted = Accepted(id=job.id, state=job.state, new=new, missing=tuple(sorted(job.missing)))
+        bases = self.bases.of(manifest, job.missing, self.blobs.has)
+        self.bases.learn(manifest)
+        accepted = Accepted(id=job.id, state=job.state, new=new, missing=tuple(sorted(job.missing)), bases=bases)
         if not new:
             await self.settled()  # the first announcement may still be on its way to the disk
         return accepted
+
+    async def make_room(self, incoming: int) -> None:
+        """Make room for so many bytes within the limit; what a job that is not over needs stays."""
+        if self.cache_limit is not None:
+            live = [job for job in self.farm.jobs.values() if job.state not in ENDED]
+            await self.blobs.trim(
+                self.cache_limit - incoming, {sha256 for job in live for sha256 in job.manifest.blobs}
+            )
 
     async def settled(self) -> None:
         """Return when all that happened so far is durable and told. What is reported as done must not be undone."""

@@ -53,7 +53,8 @@ class Agent:
             on_log=self._on_log,
             on_progress=self._on_progress,
         )
-        self._trees = Trees(Cache(slot.folder / "cache", api, trace, options.path_maps), self._spawn)
+        cache = Cache(slot.folder / "cache", api, trace, path_maps=options.path_maps, limit=options.cache_limit)
+        self._trees = Trees(cache, self._spawn)
         self._outbox = Outbox(slot.folder / "outbox", api, trace, self._on_delivered)
         self._connection = Connection(api, hello=self._hello, on_welcome=self._on_welcome, on_message=self._on_message)
         self._reports = Reports(api, self._connection, self._spawn)
@@ -251,7 +252,8 @@ class Agent:
         shutil.rmtree(self._work(lease), ignore_errors=True)
 
     def _forget_trees(self) -> None:
-        self._trees.keep_only(self._leases.keys())
+        jobs = {lease.job for lease in self._leases.values()}
+        self._trees.keep_only(self._leases.keys(), jobs | {self._renderer.job} if self._renderer.job else jobs)
 
     def _spawn(self, coroutine: Coroutine[Any, Any, Any], name: str) -> "asyncio.Task[Any]":
         """A task that is kept and watched: if it dies, the slave ends loudly."""

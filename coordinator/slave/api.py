@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -68,6 +68,13 @@ class Api:
         headers = {"Range": f"bytes={offset}-"} if offset else {}
         async with self._request("GET", f"/api/blobs/{sha256}", headers=headers, allow=416) as response:
             yield response
+
+    async def batch(self, names: Sequence[str]) -> bytes:
+        """Small blobs together."""
+        headers = {"Content-Type": "application/json"}
+        data = codec.dumps(tuple(names)).encode()
+        async with self._request("POST", "/api/batches", headers=headers, data=data) as response:
+            return await response.read()
 
     async def put_result(self, job: str, frame: int, result: Path, headers: Mapping[str, str]) -> None:
         with result.open("rb") as file:

@@ -4,17 +4,20 @@ import asyncio
 import hashlib
 import logging
 import os
+import secrets
 import shutil
 from collections import OrderedDict, defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
 from .. import errors
-from ..constants import BLOB_TRIES, MANIFESTS, TRANSFER_BLOCK, TRANSFERS
+from ..constants import BATCH_BLOBS, BATCH_LEAST, BLOB_TRIES, MANIFESTS, SMALL_BLOB, TRANSFER_BLOCK, TRANSFERS
 from ..pathmaps import PathMap
+from ..protocol import batches
 from ..protocol.jobs import File, Manifest
 from ..protocol.paths import check_tree_path
+from ..store import shelf
 from .api import Api
 from .groups import unwrapped
 from .trace import Trace
@@ -31,7 +34,17 @@ class Cache:
     The files of a tree share their inodes with the cache: nothing may write to them, so they are read-only.
     """
 
-    def __init__(self, folder: Path, api: Api, trace: Trace, path_maps: tuple[PathMap, ...] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        api: Api,
+        trace: Trace,
+        *,
+        path_maps: tuple[PathMap, ...] = (),
+        limit: int | None = None,
+    ) -> None:
+        self._limit = limit  # bytes of blobs
+        self._needed: dict[str, Manifest] = {}  # of the jobs whose files have to stay
         self._blobs, self._partial, self._jobs = folder / "blobs", folder / "partial", folder / "jobs"
         self._api = api
         self._trace = trace
@@ -49,17 +62,21 @@ class Cache:
         with self._trace.span("fetch", job):
             manifest = await self._manifest(job)
             folder = self._jobs / job
+            self._needed[job] = manifest
             files = await asyncio.to_thread(manifest.files_for, frames)
             lacking = await asyncio.to_thread(_lacking, folder, files)
+            blobs = {file.sha256: file.size for file in lacking}
             with unwrapped():
+                await self._fetch_small(blobs)
                 async with asyncio.TaskGroup() as group:
-                    for sha256, size in {file.sha256: file.size for file in lacking}.items():
+                    for sha256, size in blobs.items():
                         group.create_task(self.fetch(sha256, size), name=f"fetch {sha256[:8]}")
             try:
                 async with self._locks[job]:  # two leases may need one file
                     await asyncio.to_thread(self._lay_out, folder, lacking)
             except OSError as error:
                 raise _storage(error) from error
+            await self._make_room()
             tree = await asyncio.to_thread(resolve, job, manifest, folder, self._path_maps)
         logger.info("job %s (%s): %d of %d files are here", job, manifest.name, len(files), len(manifest.files))
         return tree
@@ -71,6 +88,30 @@ class Cache:
         while len(self._manifests) > MANIFESTS:
             self._manifests.popitem(last=False)
         return self._manifests[job]
+
+    def keep_only(self, jobs: set[str]) -> None:
+        """The files of other jobs may go when room is needed."""
+        for job in self._needed.keys() - jobs:
+            del self._needed[job]
+
+    async def _make_room(self) -> None:
+        """Bring the blobs within their limit: those used longest ago go, and trees that share their inodes."""
+        if self._limit is None:
+            return
+        needed = {sha256 for manifest in self._needed.values() for sha256 in manifest.blobs}
+        await asyncio.to_thread(self._trim, self._limit, needed, set(self._needed))
+
+    def _trim(self, limit: int, needed: set[str], jobs: set[str]) -> None:
+        for sha256 in needed:
+            shelf.used(self._path(sha256))
+        try:
+            trees = list(self._jobs.iterdir()) if shelf.size(self._blobs) > limit else []
+            for tree in trees:  # made again from blobs in no time, and a blob is only gone with its last link
+                if tree.name.partition(".")[0] not in jobs:
+                    shutil.rmtree(tree, ignore_errors=True)
+            shelf.trim(self._blobs, limit, needed)
+        except OSError as error:
+            logger.warning("the cache cannot be tidied: %s", error)
 
     async def fetch(self, sha256: str, size: int) -> Path:
         """The blob's file, fetched if it is not here."""
@@ -85,6 +126,37 @@ class Cache:
             raise errors.BlobMismatchError(
                 f"blob {sha256} arrived {BLOB_TRIES} times with bytes that do not match its name; submit the job again"
             )
+
+    async def _fetch_small(self, blobs: Mapping[str, int]) -> None:
+        """Fetch small blobs in batches. What does not come so is fetched by itself after it, or fails by its name."""
+        small = [sha256 for sha256, size in blobs.items() if size <= SMALL_BLOB]
+        wanted = await asyncio.to_thread(lambda: [s for s in small if _size(self._path(s)) != blobs[s]])
+        if len(wanted) < BATCH_LEAST:
+            return
+        names = [wanted[at : at + BATCH_BLOBS] for at in range(0, len(wanted), BATCH_BLOBS)]
+        async with asyncio.TaskGroup() as group:
+            for batch in names:
+                group.create_task(self._fetch_batch(batch), name=f"fetch {len(batch)} small blobs")
+
+    async def _fetch_batch(self, names: list[str]) -> None:
+        async with self._transfers:
+            try:
+                batch = await self._api.retry(f"{len(names)} small blobs", lambda: self._api.batch(names))
+                await asyncio.to_thread(self._keep, batches.verified(batch))
+            except (errors.NotFoundError, errors.BadRequestError, errors.BlobMismatchError) as error:
+                logger.info("%d small blobs do not come together: %s", len(names), error.message)
+            except OSError as error:
+                raise _storage(error) from error
+
+    def _keep(self, blobs: list[tuple[str, bytes]]) -> None:
+        self._partial.mkdir(parents=True, exist_ok=True)
+        for sha256, data in blobs:
+            path, partial = self._path(sha256), self._partial / f"{sha256}.{secrets.token_hex(4)}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial.write_bytes(data)
+            if os.name == "posix":  # as in _download
+                partial.chmod(0o444)
+            partial.replace(path)
 
     async def _download(self, sha256: str, size: int) -> bool:
         """Go on where the last try ended; False if the bytes are not the blob's."""

@@ -34,10 +34,11 @@ class Trees:
             raise tree
         return tree
 
-    def keep_only(self, leases: Collection[int]) -> None:
-        """Stop fetching what no other lease needs. The cache keeps what has arrived."""
+    def keep_only(self, leases: Collection[int], jobs: set[str]) -> None:
+        """Stop fetching what no other lease needs. The cache keeps what has arrived, while there is room."""
         for number in self._tasks.keys() - set(leases):
             self._tasks.pop(number).cancel()
+        self._cache.keep_only(jobs)
 
     async def _prepare(self, job: str, frames: tuple[int, ...]) -> Tree | NetrenderError:
         """An error is a value here: it is the leases' business, and must not end the group that runs this."""

@@ -2,16 +2,21 @@
 
 import asyncio
 import hashlib
+import logging
 import os
 import shutil
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from ..constants import TRANSFER_BLOCK
 from ..errors import BlobMismatchError, StorageError, WrongOffsetError
+from . import shelf
+from .journal import Journal, sync_folder
+
+log = logging.getLogger(__name__)
 
 
 class Blobs:
@@ -25,9 +30,17 @@ class Blobs:
             self._partial.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StorageError(f"folder {root}: {error.strerror}; choose another with --data") from error
+        self._journal = Journal(root, self.path)
+        self._one_settles = asyncio.Semaphore(1)
+        self._settling: set[asyncio.Task[None]] = set()  # kept, lest they are collected
 
     def path(self, sha256: str) -> Path:
         return self._root / sha256[:2] / sha256
+
+    @property
+    def folder(self) -> Path:
+        """Where uploads that are not blobs yet may be put."""
+        return self._partial
 
     def has(self, sha256: str) -> bool:
         return self.path(sha256).is_file()
@@ -68,6 +81,42 @@ class Blobs:
             if not lock.locked():
                 self._locks.pop(sha256, None)
 
+    def used(self, names: Iterable[str]) -> None:
+        """These are wanted by somebody: they are the last to be dropped."""
+        for sha256 in names:
+            shelf.used(self.path(sha256))
+
+    async def trim(self, limit: int, needed: Collection[str]) -> None:
+        """Drop what was used longest ago until the folder is within its limit; never what is needed or arriving."""
+        busy = {*needed, *self._locks}
+        try:
+            size = await asyncio.to_thread(shelf.trim, self._root, limit, _Kept(busy))
+        except OSError as error:
+            log.warning("%s cannot be tidied: %s", self._root, error)
+            return
+        if size > limit:
+            log.warning(
+                "%s holds %d bytes, over its limit of %d: jobs that are not over need them", self._root, size, limit
+            )
+
+    async def receive_batch(self, batch: bytes) -> set[str]:
+        """Store small blobs, all or none; returns those that are new.
+
+        Raises BadRequestError, BlobMismatchError and StorageError.
+        """
+        new, entry = await asyncio.to_thread(self._journal.store, batch)
+        task = asyncio.create_task(self._settle(entry), name="settle a batch")
+        self._settling.add(task)
+        task.add_done_callback(self._settling.discard)
+        return new
+
+    async def _settle(self, entry: Path) -> None:
+        async with self._one_settles:  # one thread is enough for what nobody waits for
+            try:
+                await asyncio.to_thread(self._journal.settle, entry)
+            except OSError as error:
+                log.warning("journal %s stays until the next start: %s", entry, error)
+
     async def _receive(self, sha256: str, body: AsyncIterator[bytes], offset: int) -> None:
         partial = self._partial / sha256
         try:
@@ -85,7 +134,7 @@ class Blobs:
             target = self.path(sha256)
             target.parent.mkdir(exist_ok=True)
             partial.replace(target)
-            await asyncio.to_thread(_sync_folder, target.parent)
+            await asyncio.to_thread(sync_folder, target.parent)
         except OSError as error:
             if isinstance(error, ConnectionError):
                 raise
@@ -93,6 +142,13 @@ class Blobs:
             raise StorageError(
                 f"blob {sha256}: {error.strerror}; {free / 1e6:.0f} MB are free at {self._root}: make room, send again"
             ) from error
+
+
+class _Kept(set[str]):
+    """Names that stay; those of the journal too, which goes by itself."""
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or str(name).endswith((".batch", ".partial"))
 
 
 async def _gathered(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -129,13 +185,3 @@ def _hash_file(path: Path) -> "hashlib._Hash":
 def _sync(file: BinaryIO) -> None:
     file.flush()
     os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename durable. Windows has no such call, and does not need it."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -115,6 +115,7 @@ def load(database: Database, has_blob: Callable[[str], bool]) -> Farm:
         farm.jobs[job.id] = job
         farm.next_order = job.order + 1
         _load_frames(farm, job, database)
+        job.wait_for(job.missing)
     return farm
 
 

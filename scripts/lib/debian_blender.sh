@@ -9,7 +9,7 @@ debian_blender() {
     local folder suite=$2 mirror apt package
     mkdir -p "$1"
     folder=$(cd "$1" && pwd)
-    local packages=(blender python3 python3-numpy libgl1 libegl1 libgl1-mesa-dri)
+    local packages=(blender libc-bin python3 python3-numpy libgl1 libegl1 libgl1-mesa-dri)
     if [ "$(cat "$folder/recipe" 2>/dev/null)" != "$suite ${packages[*]}" ]; then
         mirror=$(debian_mirror)
         [ -n "$mirror" ] || { say "no Debian mirror among this machine's package sources"; return 1; }

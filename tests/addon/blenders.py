@@ -26,6 +26,13 @@ if not bpy.app.binary_path:
     bpy.ops.wm.read_userpref()  # as a Blender does when it starts, with its add-ons
 arguments = sys.argv[sys.argv.index("--") + 1:]
 
+def failed(*error):
+    sys.__excepthook__(*error)
+    sys.stderr.flush()
+    os._exit(1)  # Blender as a Python module hangs at its end if an engine is registered
+
+sys.excepthook = failed
+
 def tell(value):
     print("told:" + json.dumps(value), flush=True)
 

@@ -1,4 +1,4 @@
-"""Stands in for Blender's UILayout, which draws in a window alone: keeps what a panel put there. Runs inside Blender."""
+"""Stands in for Blender's UILayout, which needs a window: keeps what a panel put there."""
 
 from __future__ import annotations
 

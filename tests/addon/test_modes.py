@@ -44,7 +44,7 @@ def free_port() -> int:
 def test_a_master_serves_until_esc(extended: Blender, tmp_path: Path) -> None:
     port = free_port()
     script = SCRIPT + 'scene.netrender.mode = "MASTER"\nscene.netrender.port = int(arguments[0])\nserve("slaves,")'
-    ((error, lines, running, line),) = extended.run(script, port).told
+    ((error, lines, running, line),) = extended.run(script, str(port)).told
     assert error == ""
     assert lines[0] == "Netrender Master: starting"
     assert f"http://127.0.0.1:{port}" in lines[-1]
@@ -95,7 +95,7 @@ except RuntimeError as error:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        (error, _, running, _), from_operator, client = extended.run(script, port).told
+        (error, _, running, _), from_operator, client = extended.run(script, str(port)).told
     assert f"port {port}" in error
     assert running == 0
     assert f"port {port}" in from_operator

@@ -1,9 +1,12 @@
 """Events in, decisions out."""
 
 import pytest
+from attrs import evolve
 
 from coordinator.constants import FRAME_ATTEMPTS
 from coordinator.errors import ConflictError, NotFoundError, StaleLeaseError
+from coordinator.protocol.frames import FrameRange
+from coordinator.protocol.jobs import File, Manifest
 from coordinator.protocol.states import FrameState, JobState
 from coordinator.scheduling import events as e
 
@@ -41,7 +44,7 @@ def test_a_job_waits_for_its_files_and_then_goes_by_itself(farm: FarmUnderTest) 
     farm.join("a")
     job = farm.job(manifest(), frozenset({BLOB}))
     assert job.state is J.WAITING and job.reason == "waits for 1 file" and not farm.grants
-    decisions = farm.feed(e.BlobArrived, sha256=BLOB)
+    decisions = farm.feed(e.BlobsArrived, blobs=frozenset({BLOB}))
     assert granted(decisions) == [("a", (1,))] and job_moves(decisions)[0] is J.QUEUED
 
 
@@ -239,3 +242,36 @@ def test_automatic_chunks_grow_with_fast_frames_and_shrink_at_the_end(farm: Farm
     assert max(sizes) <= 60, "30 s of frames of half a second"
     assert sizes[1] > 10 and sizes[-1] == 1 and sum(sizes) == 99
     assert sorted(sizes[1:], reverse=True) == sizes[1:]
+
+
+def caches(frames: str = "1-4", *, common: str = BLOB) -> Manifest:
+    """A job whose frames each need a file of their own."""
+    own = [File(path=f"cache_{n}.vdb", sha256=f"{n:064}", size=1, frames=str(n)) for n in FrameRange.parse(frames)]
+    return evolve(manifest(frames), files=(File(path="scene.blend", sha256=common, size=1), *own))
+
+
+def test_frames_begin_as_soon_as_their_files_are_there() -> None:
+    farm = FarmUnderTest()
+    farm.join("anna")
+    farm.job(caches(), missing=frozenset({BLOB, *(f"{n:064}" for n in (1, 2, 3, 4))}))
+    early = farm.feed(e.BlobsArrived, blobs=frozenset({f"{3:064}"}))
+    assert (job_moves(early), granted(early)) == ([], []), "the scene is not there"
+    decisions = farm.feed(e.BlobsArrived, blobs=frozenset({BLOB}))
+    assert granted(decisions) == [("anna", (3,))] and JobState.QUEUED in job_moves(decisions)
+    farm.start(1, 3)
+    decisions = farm.done(1, 3)
+    assert (granted(decisions), job_moves(decisions)) == ([], []), "the others wait"
+    assert granted(farm.feed(e.BlobsArrived, blobs=frozenset({f"{1:064}", f"{2:064}"}))) == [("anna", (1,))]
+    assert granted(farm.start(2, 1) + farm.done(2, 1)) == [("anna", (2,))]
+    assert granted(farm.start(3, 2) + farm.done(3, 2)) == []
+    assert granted(farm.feed(e.BlobsArrived, blobs=frozenset({f"{4:064}"}))) == [("anna", (4,))]
+    assert job_moves(farm.start(4, 4) + farm.done(4, 4)) == [JobState.FINISHED]
+
+
+def test_a_reset_job_waits_again_for_what_is_gone() -> None:
+    farm = FarmUnderTest()
+    job = farm.job(caches("1-2"))
+    farm.feed(e.JobCommanded, job=job.id, command="cancel")
+    farm.feed(e.JobCommanded, job=job.id, command="reset", missing=frozenset({f"{1:064}"}))
+    assert job.state is JobState.QUEUED
+    assert granted(farm.join("anna")) == [("anna", (2,))]

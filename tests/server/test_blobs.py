@@ -129,8 +129,10 @@ async def test_a_body_that_is_encoded_wrongly(coordinator: RunningCoordinator, h
     assert b" 400 " in await reader.readline()
     writer.close()
     await writer.wait_closed()
-    status, error = await put(http, b"this is not compressed", **{"Content-Encoding": "gzip"})
+    status, error = await put(http, b"this is not compressed", **{"Content-Encoding": "zstd"})
     assert status == 400 and error is not None and error["message"].startswith("body: ")
+    status, error = await put(http, b"whatever", **{"Content-Encoding": "gzip"})
+    assert status == 400 and error is not None and "'gzip' is not understood" in error["message"]
 
 
 @pytest.mark.parametrize("name", ["abc", "A" * 64, "g" * 64, "0" * 63, "0" * 65])

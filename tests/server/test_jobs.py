@@ -36,7 +36,7 @@ async def test_a_new_job_waits_for_its_files(http: aiohttp.ClientSession) -> Non
     job = manifest()
     status, accepted = await post(http, "/api/jobs", codec.dumps(job))
     assert status == 201
-    assert accepted == {"id": job.id, "state": "waiting", "new": True, "missing": [sha256(BLEND)]}
+    assert accepted == {"id": job.id, "state": "waiting", "new": True, "missing": [sha256(BLEND)], "bases": {}}
     info = await job_info(http, job.id)
     assert (info.state, info.reason, info.counts.queued) == (JobState.WAITING, "waits for 1 file", 4)
     assert codec.structure(await get(http, f"/api/jobs/{job.id}/manifest"), Manifest) == job

@@ -22,9 +22,9 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from coordinator import errors
 from coordinator.constants import FRAME_ATTEMPTS
-from coordinator.protocol import codec, jobs, messages
+from coordinator.protocol import batches, codec, deltas, jobs, messages
 from coordinator.protocol.states import FrameState, JobState
-from coordinator.server import blobs, frames, streams
+from coordinator.server import archives, blobs, frames, streams
 from coordinator.server import jobs as job_handlers
 
 from ..coordinators import RunningCoordinator, running_coordinator
@@ -45,6 +45,9 @@ OPERATIONS: list[Operation] = [
 ]
 
 schemathesis.serializer.alias("image/x-exr", "application/octet-stream")
+schemathesis.serializer.alias("application/x-tar", "application/octet-stream")
+schemathesis.serializer.alias(batches.MEDIA_TYPE, "application/octet-stream")
+schemathesis.serializer.alias(deltas.MEDIA_TYPE, "application/octet-stream")
 
 
 # --- the document -----------------------------------------------------------------------------------------------------
@@ -59,7 +62,7 @@ def test_the_routes_are_those_of_the_coordinator() -> None:
     # A name with a pattern, {command:cancel|pause}, is a name with an enum there.
     routes = {
         (route.method.lower(), re.sub(r"{(\w+):[^}]*}", r"{\1}", route.path))
-        for module in (job_handlers, frames, blobs, streams)
+        for module in (job_handlers, frames, blobs, archives, streams)
         for route in module.ROUTES
         if isinstance(route, web.RouteDef)
     }
@@ -162,11 +165,26 @@ POSITIVE, NEGATIVE = GenerationMode.POSITIVE, GenerationMode.NEGATIVE
 
 # What fits the schema may still be refused there: bytes of another SHA-256, a .blend that is not among the files, a
 # range behind the end, the result of a frame that failed.
-STRICTER = {"announce", "putBlob", "putResult", "getBlob", "getResult", "getLog"}
+STRICTER = {
+    "postArchive",
+    "getArchive",
+    "announce",
+    "putBlob",
+    "patchBlob",
+    "putBatch",
+    "readBatch",
+    "putResult",
+    "getBlob",
+    "getResult",
+    "getLog",
+}
 
 
 def has_input(operation: Operation) -> bool:
-    return bool(operation.body) or any(True for _ in operation.iter_parameters())
+    """Something that can be wrong; any bytes are a binary body."""
+    schemas = [body["schema"] for body in operation.definition.raw.get("requestBody", {}).get("content", {}).values()]
+    binary = all(schema.get("format") == "binary" for schema in schemas)
+    return not binary or any(True for _ in operation.iter_parameters())
 
 
 def ask(coordinator: RunningCoordinator, operation: Operation, case: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from coordinator.protocol import codec, messages
+from coordinator.protocol import batches, codec, messages
 from coordinator.protocol.frames import FrameRange
 from coordinator.protocol.jobs import File, Manifest, RenderSettings
 
@@ -52,6 +52,7 @@ class StandIn:
                 web.get("/api/slave", self._slave),
                 web.get("/api/jobs/{job}/manifest", self._manifest),
                 web.get("/api/blobs/{sha}", self._blob),
+                web.post("/api/batches", self._batch),
                 web.put("/api/jobs/{job}/frames/{frame}/result", self._put),
                 web.post("/api/jobs/{job}/frames/{frame}/log", self._log),
             ]
@@ -162,6 +163,13 @@ class StandIn:
         if span and first >= len(data):
             return error(416, "error", "nothing there")
         return web.Response(status=206 if span else 200, body=data[first:])
+
+    async def _batch(self, request: web.Request) -> web.Response:
+        names: list[str] = await request.json()
+        await self._note(lambda: self.requests.append(f"POST batch of {len(names)}"))
+        if not self.blobs.keys() >= set(names):
+            return error(404, "not-found", "one of them is not here")
+        return web.Response(body=b"".join(batches.pack(name, self.blobs[name]) for name in names))
 
     async def _put(self, request: web.Request) -> web.Response:
         job, frame = request.match_info["job"], int(request.match_info["frame"])

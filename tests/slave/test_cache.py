@@ -132,6 +132,37 @@ async def test_a_tree_is_made_of_links_to_the_blobs(standin: StandIn, cache: Cac
     assert (tree.blend, tree.mapped) == (tree.folder / "a.blend", ())
 
 
+async def test_small_blobs_come_together(standin: StandIn, cache: Cache) -> None:
+    files = {f"cache/{number}.vdb": b"%d" % number for number in range(30)}
+    job = standin.job("1", files=files)
+    tree = await cache.prepare(job.id, (1,))
+    assert {name: (tree.folder / name).read_bytes() for name in files} == files
+    assert standin.requests == [f"GET manifest {job.id}", "POST batch of 31"]
+
+
+async def test_small_blobs_that_do_not_come_together_come_one_by_one(standin: StandIn, cache: Cache) -> None:
+    job = standin.job("1", files={f"cache/{number}.vdb": b"%d" % number for number in range(30)})
+    gone = sha(b"7")
+    del standin.blobs[gone]
+    with pytest.raises(NotFoundError, match=gone):
+        await cache.prepare(job.id, (1,))
+
+
+async def test_over_its_limit_it_drops_what_no_job_needs(standin: StandIn, api: Api, tmp_path: Path) -> None:
+    cache = Cache(tmp_path, api, Trace(None), limit=2_500)
+    jobs = [standin.job(str(number), files={"tree": bytes([number]) * 1000}) for number in range(1, 5)]
+    for job in jobs[:2]:
+        await cache.prepare(job.id, (1,))
+    cache.keep_only({jobs[0].id})
+    for job in jobs[2:]:  # two of them, and the first, are more than the limit: what is needed stays
+        await cache.prepare(job.id, (1,))
+        cache.keep_only({jobs[0].id, job.id})
+    there = {path.name for path in (tmp_path / "blobs").rglob("*") if path.is_file()}
+    assert sha(bytes([1]) * 1000) in there and sha(bytes([4]) * 1000) in there
+    assert sha(bytes([2]) * 1000) not in there
+    assert (await cache.prepare(jobs[1].id, (1,))).folder.joinpath("tree").read_bytes() == bytes([2]) * 1000
+
+
 async def test_a_tree_is_made_once_and_again_if_a_file_is_short(standin: StandIn, cache: Cache) -> None:
     job = standin.job("1", files={"tree": b"bark"})
     tree = await cache.prepare(job.id, (1,))
