@@ -24,13 +24,16 @@ class Trace:
 
     @contextmanager
     def span(self, span: str, job: str, frame: int | None = None) -> Iterator[None]:
-        """Note what happens inside, also when it fails."""
-        start = time.time()
+        """Note what happens inside, and with which error it ends, if it does."""
+        start, error = time.time(), ""
         try:
             yield
+        except BaseException as raised:
+            error = type(raised).__name__
+            raise
         finally:
             if self._file is not None:
-                fields = {"span": span, "job": job, "frame": frame, "start": start, "end": time.time()}
+                fields = {"span": span, "job": job, "frame": frame, "start": start, "end": time.time(), "error": error}
                 self._file.write(json.dumps(fields) + "\n")
                 self._file.flush()
 
