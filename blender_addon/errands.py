@@ -269,7 +269,8 @@ class Errand:
         except farm.errors.NetrenderError as error:
             self._say(Broke(wording.reworded(error)))
         except Exception as error:  # a defect must reach the user too, and not end in a thread that nobody looks at
-            logger.exception("%s", self._thread.name)
+            if not self.cancelled:  # else it may be that our packages go: the extension is being disabled
+                logger.exception("%s", self._thread.name)
             self._say(Broke(farm.errors.NetrenderError(f"{type(error).__name__}: {error}")))
 
     def _say(self, message: Any) -> None:

@@ -21,6 +21,7 @@ OBSERVER = Path(__file__).with_name("observer.py")
 START = 120  # seconds until the window must be there: a software renderer on a busy machine takes its time
 PATIENCE = 90  # seconds for anything that is waited for
 LOOK = 0.2  # seconds between two looks
+REST = 0.15  # seconds between two looks at whether Blender has time for us again
 
 
 @define(eq=False)
@@ -51,6 +52,12 @@ class BlenderWindow:
             assert time.monotonic() < end, f"still not: {expression}; it printed:\n" + "\n".join(self.log[-30:])
             time.sleep(LOOK)
         return value
+
+    def rest(self) -> None:
+        """As a person does: until Blender has taken note and drawn."""
+        for _ in range(3):
+            time.sleep(REST)
+            self.ask("True")
 
     def read(self) -> None:
         assert self.process.stdout is not None

@@ -1,6 +1,8 @@
 """The newcomer's story: three computers with Blender, and nothing else. Only what a person would press is pressed.
 
-    python -m tests.window.newcomer BLENDER EXTENSION.zip FOLDER     writes a picture of each step into FOLDER
+    NETRENDER_BLENDER=BLENDER python -m tests.window.newcomer EXTENSION.zip FOLDER
+
+writes a picture of each step into FOLDER.
 
 Window A starts a Master, window B a Slave, which finds it by itself, and window C presses "Animation on Network".
 Each has a screen and a user folder of its own. That the network is theirs alone is up to the caller.
@@ -16,7 +18,7 @@ from pathlib import Path
 
 from attrs import define, field
 
-from ..addon.blenders import ROOT, Blender
+from ..addon.blenders import PROGRAM, ROOT, Blender
 from . import places
 from .blender_window import PATIENCE, BlenderWindow, blender_window
 from .screen import virtual_screen
@@ -107,9 +109,10 @@ class Story:
 
 
 def main() -> None:
-    program, extension, pictures = sys.argv[1:]
+    extension, pictures = sys.argv[1:]
+    assert PROGRAM is not None, "NETRENDER_BLENDER names no Blender"
     with tempfile.TemporaryDirectory(prefix="netrender-newcomer-") as folder:
-        story = Story(program, Path(folder), Path(pictures).resolve())
+        story = Story(PROGRAM, Path(folder), Path(pictures).resolve())
         for reached in story.tell(Path(extension).resolve()):
             print(reached, flush=True)
         print(f"{len(story.frames)} frames are in the output folder")

@@ -7,7 +7,6 @@ to 5.2 lay out the same rows; what a click did is looked at after each.
 from __future__ import annotations
 
 import tempfile
-import time
 from pathlib import Path
 
 import numpy
@@ -32,12 +31,11 @@ ANIMATION = (0.5, 106)
 PLAY = (0.75, 152)
 
 ASIDE = (700, 500)  # the middle of the 3D viewport
-REST = 0.15  # seconds between two looks at whether Blender has time for us again
 
 
 def open_render_tab(window: BlenderWindow) -> None:
     window.screen.press("Escape")  # the splash screen
-    _rest(window)
+    window.rest()
     x, top, width = _region(window, "NAVIGATION_BAR")
     _click(window, x + width // 2, top + RENDER_TAB)
 
@@ -72,18 +70,11 @@ def _region(window: BlenderWindow, name: str) -> tuple[int, int, int]:
 def _click(window: BlenderWindow, x: int, y: int) -> None:
     # Blender takes note of the button below the mouse when the mouse moves: so it comes from beside it, and rests.
     window.screen.move(x - 3, y - 2)
-    _rest(window)
+    window.rest()
     window.screen.move(x, y)
-    _rest(window)
+    window.rest()
     window.screen.hold()
-    _rest(window)
+    window.rest()
     window.screen.release()
-    _rest(window)
+    window.rest()
     window.screen.move(*ASIDE)  # or a tooltip would cover what the click has changed
-
-
-def _rest(window: BlenderWindow) -> None:
-    """As a person does: until Blender has taken note and drawn."""
-    for _ in range(2):
-        time.sleep(REST)
-        window.ask("True")

@@ -1,0 +1,71 @@
+"""The film that plays while it renders, in a real window: what is seen grows with what has come."""
+
+import tempfile
+from pathlib import Path
+
+import numpy
+import OpenEXR
+import pytest
+from PIL import Image
+
+from ..addon.blenders import Blender
+from ..coordinators import running_coordinator
+from ..queued import queue_job
+from ..scripted_slave import scripted_slave
+from . import places
+from .blender_window import blender_window
+from .screen import Screen, virtual_screen
+
+pytestmark = pytest.mark.blender
+
+PLAYBACK = "sys.modules['bl_ext.user_default.netrender.playback']"
+HERE = (71, 143, 204)  # the strip's colour for frames that are there
+LIKE = 4  # how much a colour may differ
+FRAMES = 40
+
+
+def picture(frame: int) -> bytes:
+    """A result of a slave: the more to the right the brighter, and each frame in another colour."""
+    ramp = numpy.tile(numpy.linspace(0, 1, 320, dtype=numpy.float32), (180, 1))
+    levels = (frame / FRAMES, 0.5, 1 - frame / FRAMES, 1)
+    channels = {f"ViewLayer.Combined.{name}": ramp * level for name, level in zip("RGBA", levels, strict=True)}
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "frame.exr"
+        with OpenEXR.File(header, channels) as file:
+            file.write(str(path))
+        return path.read_bytes()
+
+
+def strip(screen: Screen, path: Path) -> int:
+    """How many pixels of the strip say that a frame is there."""
+    with Image.open(screen.picture(path)) as image:
+        pixels = numpy.asarray(image.convert("RGB"), int)
+    return int((abs(pixels - HERE) <= LIKE).all(axis=2).sum())
+
+
+def test_more_frames_are_seen_as_they_come(program: str, blender: Blender, tmp_path: Path) -> None:
+    pictures = tmp_path / "pictures"
+    with running_coordinator(tmp_path / "data") as running, running.client as client:
+        job = queue_job(client, tmp_path, f"1-{FRAMES}", name="film")
+        with (
+            scripted_slave(running.url, render=picture) as slave,
+            virtual_screen() as screen,
+            blender_window(program, screen, blender) as window,
+        ):
+            places.open_render_tab(window)
+            window.ask(f"setattr(bpy.context.scene.netrender, 'address', {running.url!r})")
+            window.ask(f"setattr(bpy.context.scene.netrender, 'job', {job!r})")
+            slave.allow(FRAMES // 4)
+            places.click(window, places.PLAY)
+            window.wait(f"{PLAYBACK}.is_playing()")
+            seen = []
+            for part in (1, 2, 4):
+                count = FRAMES * part // 4
+                window.wait(f"{PLAYBACK}._player.film is not None and len({PLAYBACK}._player.film.there) == {count}")
+                window.rest()
+                seen.append(strip(screen, pictures / f"{part}.png"))
+                slave.allow(FRAMES * part // 4)
+    first, second, last = seen
+    assert 0 < first < second < last, f"pictures are in {pictures}"
+    assert abs(last - 4 * first) < first, "the strip shows all frames of the job"
