@@ -42,7 +42,8 @@ def with_pictures(folder: Path, pictures: dict[str, str], delete: tuple[str, ...
 
 @pytest.fixture(scope="module")
 def simple(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return scenes.build("simple", tmp_path_factory.mktemp("simple") / "simple.blend", frames=5)
+    plain = "bpy.context.preferences.filepaths.use_file_compression = False"  # a compressed one is sent unpacked
+    return scenes.build("simple", tmp_path_factory.mktemp("simple") / "simple.blend", frames=5, then=plain)
 
 
 def test_a_scene_without_files_is_one_blob(simple: Path) -> None:
