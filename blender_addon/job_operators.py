@@ -222,7 +222,24 @@ class NETRENDER_OT_disconnect(bpy.types.Operator):
         return {"FINISHED"}
 
 
+class NETRENDER_OT_copy(bpy.types.Operator):
+    """Copy the line that other computers need as their address: it has the farm's key in it"""
+
+    bl_idname = "netrender.copy"
+    bl_label = "Copy Pairing Line"
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        return bool(session.own_master)
+
+    def execute(self, context: Any) -> Result:
+        context.window_manager.clipboard = session.own_master
+        self.report({"INFO"}, "paste it as the address on the other computers")
+        return {"FINISHED"}
+
+
 CLASSES = (
+    NETRENDER_OT_copy,
     NETRENDER_OT_send,
     NETRENDER_OT_pause,
     NETRENDER_OT_resume,

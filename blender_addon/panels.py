@@ -9,7 +9,7 @@ import bpy
 
 from . import compat, farm_panels, lists, properties, session
 
-WIDTH_OF_LETTER = 6.5  # pixels of the panel that a letter takes on average; labels do not wrap by themselves
+WIDTH_OF_LETTER = 6.0  # pixels of the panel that a letter takes on average; labels do not wrap by themselves
 
 
 class NetrenderPanel:
@@ -62,7 +62,9 @@ def draw_start(layout: Any, settings: Any) -> None:
     row.operator(
         "netrender.start", text="Start Master" if master else "Start Slave", icon="DESKTOP" if master else "SYSTEM"
     )
-    if master and not settings.address:
+    if master and session.own_master:
+        layout.operator("netrender.copy", icon="COPYDOWN")
+    elif master and not settings.address:
         note = layout.column()
         note.active = False
         note.label(text="Address 0.0.0.0 lets other computers in", icon="INFO")
@@ -125,7 +127,7 @@ def draw_note(layout: Any, context: Any) -> None:
 def draw_text(layout: Any, text: str, context: Any, *, icon: str) -> None:
     """A text of any length, in lines."""
     scale = context.preferences.system.ui_scale
-    letters = max(20, int((context.region.width / scale - 60) / WIDTH_OF_LETTER))
+    letters = max(20, int((context.region.width / scale - 50) / WIDTH_OF_LETTER))
     column = layout.column(align=True)
     lines = [part for line in text.splitlines() for part in textwrap.wrap(line, letters) or [""]]
     for number, line in enumerate(lines[:12]):

@@ -53,6 +53,7 @@ def gather(window: BlenderWindow) -> dict[str, list[float]]:
     window.ask(f"bool({SHOW_PANELS})")
     window.ask(PRESS)
     window.wait(f"{SESSION}.animation is None", patience=1800)
+    (ROOT / "build" / "window.log").write_text("\n".join(window.log))
     found: dict[str, list[float]] = window.ask(f"{PROBE}.take()")
     return found
 
@@ -71,6 +72,7 @@ def main() -> None:
                 window.ask(f"setattr(bpy.context.scene.netrender, 'address', {farm.url!r})")
                 found = gather(window)
         written = len(list((folder / "frames").glob("*")))
+    print([f"{s * 1000:.0f}" for s in found["Blender begins to write frames"]])
     pressed = found.pop(PRESSED, [])
     if written != FRAMES:
         sys.exit(f"only {written} of {FRAMES} frames were written")

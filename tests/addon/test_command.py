@@ -80,6 +80,30 @@ def test_the_extensions_command_takes_the_arguments_of_netrender(installed: Blen
     assert "netrender: error: " in done.stdout
 
 
+SCENE = """
+scene = bpy.context.scene
+scene.render.engine, scene.render.resolution_x, scene.render.resolution_y = "CYCLES", 32, 16
+scene.cycles.samples, scene.cycles.use_denoising = 2, False
+bpy.ops.wm.save_as_mainfile(filepath=arguments[0])
+"""
+
+
+@pytest.mark.blender
+def test_the_extensions_command_renders(installed: Blender, tmp_path: Path) -> None:
+    """With a coordinator and a slave of its own: from the first word to the last frame nothing but the extension."""
+    blend = tmp_path / "scene.blend"
+    installed.run(SCENE, blend)
+    output = tmp_path / "frames"
+    arguments = ["render", str(blend), "--frames", "1-2", "--device", "CPU", "--output", str(output)]
+    if PROGRAM is None:
+        answer = installed.run(COMMAND, *arguments)
+        assert answer.told == [0], answer.printed
+    else:
+        done = installed.call("-c", "netrender", *arguments)
+        assert done.returncode == 0, done.stdout
+    assert sorted(path.name for path in output.glob("*.exr")) == ["0001.exr", "0002.exr"]
+
+
 @pytest.mark.blender
 @pytest.mark.skipif(PROGRAM is None, reason="the bpy package is no program")
 def test_without_the_command_by_a_script(unpacked: Path, tmp_path: Path) -> None:

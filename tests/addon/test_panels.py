@@ -60,14 +60,17 @@ for mode in ("CLIENT", "MASTER", "SLAVE"):
     layout = draw("network")
     tell([layout.names, [button.text for button in layout.buttons][0], layout.properties])
     tell(bool(panels.NETRENDER_PT_job.poll(context())))
+scene.netrender.mode, session.own_master = "MASTER", "netrender://host:8470/#key"
+tell(draw("network").names)
 """
     )
-    client, client_job, master, master_job, slave, slave_job = extended.run(script).told
+    client, client_job, master, master_job, slave, slave_job, running = extended.run(script).told
     assert client[0] == ["animation", "send", "gather", "image", "play"]
     assert client[2] == ["mode", "address", "port", "engine"]
     assert master == [["start"], "Start Master", ["mode", "address", "port"]]
     assert slave == [["start"], "Start Slave", ["mode", "address", "port"]]
     assert (client_job, master_job, slave_job) == (True, False, False)
+    assert running == ["start", "copy"], "others need the line of a master that runs"
 
 
 def test_the_job_settings_are_all_there(extended: Blender) -> None:

@@ -18,7 +18,7 @@ from ..addon.blenders import Blender
 from .screen import SIZE, Screen
 
 OBSERVER = Path(__file__).with_name("observer.py")
-START = 120  # seconds until the window must be there: a software renderer on a busy machine takes its time
+START = 240  # seconds until the window must be there: a software renderer on a busy machine takes its time
 PATIENCE = 90  # seconds for anything that is waited for
 LOOK = 0.2  # seconds between two looks
 REST = 0.15  # seconds between two looks at whether Blender has time for us again
