@@ -67,7 +67,9 @@ def _frame(engine: Any, scene: Any, layer: str) -> results.Frame | None:
 
 @persistent
 def on_render_begins(*_: Any) -> None:
-    still.forget_animations()
+    if not results.engines:  # Blender's own render; ours begin once more for each scene that a strip shows
+        still.forget_animations()
+        results.failures.clear()
 
 
 @persistent

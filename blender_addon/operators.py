@@ -88,6 +88,8 @@ class InBackground:
         manager = context.window_manager
         self._timer = manager.event_timer_add(LOOK, window=context.window)
         manager.modal_handler_add(self)
+        if context.preferences.view.render_display_type != "NONE":
+            bpy.ops.render.view_show("INVOKE_DEFAULT")  # now, while the user waits anyway
         return {"RUNNING_MODAL"}
 
     def modal(self, context: Any, event: Any) -> Result:

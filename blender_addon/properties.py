@@ -115,7 +115,7 @@ def register() -> None:
 
 
 def unregister() -> None:
-    for each in bpy.data.scenes:
+    for each in getattr(bpy.data, "scenes", ()):  # none where registering failed: Blender shows no data then
         each.property_unset("netrender")  # or what was set stays in the scene, and in the file that is saved next
     scene: Any = bpy.types.Scene
     del scene.netrender

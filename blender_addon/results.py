@@ -12,6 +12,7 @@ from . import exr, farm, properties
 
 sources: dict[str, Path] = {}  # by scene: the folder with the frames that Blender writes now
 engines: dict[str, str] = {}  # by scene that the engine NETRENDER shows now: the one that rendered it
+asked_by: dict[str, str] = {}  # by scene that the engine NETRENDER shows now: the one that is rendered, which cuts it
 _black: set[Path] = set()  # files that Blender is about to write for frames that failed
 failures: dict[str, str] = {}  # by scene: why a frame could not be shown; Blender itself goes on with a black one
 

@@ -25,7 +25,7 @@ LOOK = 0.1  # seconds between two looks at whether the user pressed Esc: Blender
 def render(scene: Any, how: str, *, write_still: bool) -> set[str]:
     """F12 with the engine NETRENDER. From a script it returns at the end, and raises NoResult if there is no image."""
     rendered = shots.scenes(shots.needs(scene, [scene.frame_current]))
-    shown = writing.Shown([scene, *(bpy.data.scenes[name] for name in rendered if name != scene.name)])
+    shown = writing.Shown([scene, *(bpy.data.scenes[name] for name in rendered if name != scene.name)], scene)
     results.failures.clear()
     if how == "EXEC_DEFAULT":
         try:
@@ -50,7 +50,8 @@ def render(scene: Any, how: str, *, write_still: bool) -> set[str]:
 
 def fetch(engine: Any, scene: Any) -> Path | None:
     """The frame's file in the cache; None if the user interrupted it. Raises NoResult or an error of the farm's."""
-    frame, cache, where = scene.frame_current, session.cache(), session.where(scene)
+    asked_by = bpy.data.scenes.get(results.asked_by.get(scene.name, "")) or scene
+    frame, cache, where = scene.frame_current, session.cache(), session.where(asked_by)
     # Blender's own "Render Animation" asks for one frame after the other: the first sends all of them.
     all_of_it = engine.is_animation and scene.name not in results.sources
     job = _animations.get(scene.name, "") if all_of_it else scene.netrender.job
@@ -61,7 +62,7 @@ def fetch(engine: Any, scene: Any) -> Path | None:
     frames = (
         farm.frames.FrameRange.between(frame, max(frame, scene.frame_end), scene.frame_step) if all_of_it else frame
     )
-    taken, wishes = snapshot.take([scene], cache), snapshot.wishes(scene, frames=str(frames))
+    taken, wishes = snapshot.take([scene], cache), snapshot.wishes(asked_by, of=scene, frames=str(frames))
 
     def work(client: Client, tell: errands.Tell) -> None:
         job = errands.send(client, taken, wishes, tell)

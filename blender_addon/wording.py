@@ -17,6 +17,7 @@ _PHRASES = (
         "Name one with --engine, or another Blender with --blender PATH",
         "Choose one in the Network Render panel",
     ),
+    ("start one, or name it with --coordinator", "start one, or set its address in the Network Render panel"),
     ("or give --frames", "or Frames in the Network Render panel"),
 )
 

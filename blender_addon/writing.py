@@ -6,7 +6,8 @@ has to be changed in the scenes for that is changed only meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,9 @@ from .gathering import Run
 class Shown:
     """Scenes whose engine is ours for a while. Names, not references: in a window this lives over many ticks."""
 
-    def __init__(self, scenes: Iterable[Any]) -> None:
+    def __init__(self, scenes: Iterable[Any], asked_by: Any) -> None:
         self._before = {scene.name: scene.render.engine for scene in scenes}
+        results.asked_by.update(dict.fromkeys(self._before, asked_by.name))
         # Before any of them changes: a scene that has no engine of its own for the farm uses the one that it shows.
         results.engines.update({name: results.real_engine(bpy.data.scenes[name]) for name in self._before})
         for name in self._before:
@@ -30,6 +32,7 @@ class Shown:
     def restore(self) -> None:
         for name, engine in self._before.items():
             results.engines.pop(name, None)
+            results.asked_by.pop(name, None)
             if (scene := bpy.data.scenes.get(name)) is not None:
                 scene.render.engine = engine
 
@@ -48,7 +51,7 @@ class Writing:
     @classmethod
     def prepare(cls, scene: Any, run: Run, folders: Mapping[str, Path]) -> Writing:
         """Change what has to be changed. ``folders`` has the frames of each scene that the farm rendered."""
-        shown = Shown(bpy.data.scenes[name] for name in folders if name in bpy.data.scenes)
+        shown = Shown([bpy.data.scenes[name] for name in folders if name in bpy.data.scenes], scene)
         before = {"frame_step": scene.frame_step}
         scene.frame_step = run.step
         if not compat.KEEPS_RANGE:
@@ -63,7 +66,8 @@ class Writing:
         results.failures.clear()
         bpy.app.handlers.render_cancel.append(self.on_cancel)
         try:
-            compat.render_animation(self.run.first, self.run.last, self.run.step, scene=scene, window=window)
+            with _no_new_window():
+                compat.render_animation(self.run.first, self.run.last, self.run.step, scene=scene, window=window)
         except RuntimeError as error:
             raise farm.errors.StorageError(
                 f"Blender could not write the frames: {' '.join(str(error).split())}; check the output path and format"
@@ -95,6 +99,19 @@ def _set_range(scene: Any, first: int, last: int) -> None:
     # Blender keeps the end behind the start, so the start is set again.
     scene.frame_start, scene.frame_end = first, last
     scene.frame_start = first
+
+
+@contextmanager
+def _no_new_window() -> Iterator[None]:
+    """The one that shows renders was opened when the user asked for them; once for each run would be too often."""
+    preferences: Any = bpy.context.preferences
+    before, dirty = preferences.view.render_display_type, preferences.is_dirty
+    preferences.view.render_display_type = "NONE"
+    try:
+        yield
+    finally:
+        preferences.view.render_display_type = before
+        preferences.is_dirty = dirty
 
 
 def is_rendering() -> bool:

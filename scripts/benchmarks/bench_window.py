@@ -4,8 +4,10 @@
 
 Two slaves render 200 small frames; a Blender with a window, on a virtual screen, sends the job, brings the frames back
 and writes them, with all its panels open. Measured is the time inside everything of the extension that Blender calls on
-its main thread: its timer (in it the start of each run of frames that Blender writes), drawing, operators.
-Not counted is what Blender itself does in between, and what runs on other threads.
+its main thread: its timer, drawing, operators. Not counted is what Blender itself does in between, and what runs on
+other threads. The start of a render, which the timer asks Blender for whenever frames in a row are there, has a row of
+its own: what it costs is the scene's, as with F12. "Longest" is by the clock, so other programs on the machine count;
+the processor's time says what would be left without them.
 """
 
 import statistics
@@ -20,6 +22,7 @@ from tests.window.blender_window import BlenderWindow, blender_window
 from tests.window.screen import virtual_screen
 
 from .tools import ROOT, show
+from .window_probe import BEGIN, Call
 
 FRAMES = 200
 LIMIT = 20  # milliseconds
@@ -46,15 +49,14 @@ SHOW_PANELS = (
 PRESS = "list(bpy.ops.netrender.animation('INVOKE_DEFAULT'))"
 
 
-def gather(window: BlenderWindow) -> dict[str, list[float]]:
+def gather(window: BlenderWindow) -> dict[str, list[Call]]:
     """Seconds of each call, by what was called."""
     window.ask(f"sys.path.append({str(ROOT)!r})")
     window.ask(f"bool({PREPARE})")
     window.ask(f"bool({SHOW_PANELS})")
     window.ask(PRESS)
     window.wait(f"{SESSION}.animation is None", patience=1800)
-    (ROOT / "build" / "window.log").write_text("\n".join(window.log))
-    found: dict[str, list[float]] = window.ask(f"{PROBE}.take()")
+    found: dict[str, list[Call]] = window.ask(f"{PROBE}.take()")
     return found
 
 
@@ -72,23 +74,31 @@ def main() -> None:
                 window.ask(f"setattr(bpy.context.scene.netrender, 'address', {farm.url!r})")
                 found = gather(window)
         written = len(list((folder / "frames").glob("*")))
-    print([f"{s * 1000:.0f}" for s in found["Blender begins to write frames"]])
     pressed = found.pop(PRESSED, [])
     if written != FRAMES:
         sys.exit(f"only {written} of {FRAMES} frames were written")
     show(
         f"window: milliseconds on Blender's main thread while {FRAMES} frames gather (limit {LIMIT})",
-        ["", "calls", "median", "longest"],
-        [row(name, calls) for name, calls in sorted(found.items(), key=lambda item: -max(item[1]))],
+        ["", "calls", "median", "longest", "longest, processor"],
+        [row(name, calls) for name, calls in sorted(found.items(), key=lambda item: -longest(item[1]))],
     )
-    print(f"Before that, when the button is pressed and the scene is saved: {max(pressed) * 1000:.0f} ms")
-    longest = max(max(calls) for calls in found.values()) * 1000
-    print(f"Longest stall: {longest:.1f} ms")
-    sys.exit(longest >= LIMIT)
+    clock, processor = max(pressed)
+    print(
+        f"Before that, the press of the button saves the scene: {clock * 1000:.0f} ms, processor {processor * 1000:.0f}"
+    )
+    stall = max(longest(calls) for name, calls in found.items() if name != BEGIN)
+    print(f"Longest stall by the extension's own code: {stall:.1f} ms")
+    sys.exit(stall >= LIMIT)
 
 
-def row(name: str, calls: list[float]) -> list[str]:
-    return [name, f"{len(calls)}", f"{statistics.median(calls) * 1000:.2f}", f"{max(calls) * 1000:.2f}"]
+def row(name: str, calls: list[Call]) -> list[str]:
+    typical = statistics.median(clock for clock, _ in calls) * 1000
+    return [name, f"{len(calls)}", f"{typical:.2f}", f"{longest(calls):.2f}", f"{longest(calls, 1):.2f}"]
+
+
+def longest(calls: list[Call], which: int = 0) -> float:
+    """Milliseconds by the clock, or of the processor."""
+    return max(call[which] for call in calls) * 1000
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
-BEGIN = "Blender begins to write frames"
+BEGIN = "Blender begins a render"
 
 # Blender counts a method's parameters, and gives it so many.
 METHODS: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
@@ -27,9 +27,11 @@ METHODS: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
     "render": lambda call: lambda self, depsgraph: call(self, depsgraph),
 }
 
-seconds: dict[str, list[float]] = defaultdict(list)  # of each call, by what was called
+Call = tuple[float, float]  # seconds by the clock, and of this processor's time
+
+calls: dict[str, list[Call]] = defaultdict(list)  # by what was called
 _main = threading.main_thread().ident
-_inside: list[float] = []  # for each call that goes on: seconds of the measured calls in it, which are not its own
+_inside: list[list[float]] = []  # for each call that goes on: both times of the measured calls in it, not its own
 
 
 def measured(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
@@ -37,15 +39,17 @@ def measured(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
     def measure(*arguments: Any, **options: Any) -> Any:
         if threading.get_ident() != _main:
             return call(*arguments, **options)
-        _inside.append(0.0)
-        began = time.perf_counter()
+        _inside.append([0.0, 0.0])
+        began = time.perf_counter(), time.thread_time()
         try:
             return call(*arguments, **options)
         finally:
-            took = time.perf_counter() - began
-            seconds[name].append(took - _inside.pop())
+            took = time.perf_counter() - began[0], time.thread_time() - began[1]
+            inner = _inside.pop()
+            calls[name].append((took[0] - inner[0], took[1] - inner[1]))
             if _inside:
-                _inside[-1] += took
+                _inside[-1][0] += took[0]
+                _inside[-1][1] += took[1]
 
     return measure
 
@@ -71,8 +75,8 @@ def kind(cls: Any) -> str:
     return {"PT": "panel", "UL": "list", "OT": "operator"}.get(what, what) + f" {name}"
 
 
-def take() -> dict[str, list[float]]:
+def take() -> dict[str, list[Call]]:
     """What was measured since the last time."""
-    taken = dict(seconds)
-    seconds.clear()
+    taken = dict(calls)
+    calls.clear()
     return taken

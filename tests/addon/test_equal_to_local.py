@@ -22,7 +22,7 @@ GROUPS: dict[str, dict[str, int]] = {
     "formats": {"png_16": 3, "jpeg": 3, "exr_multilayer": 3, "ffmpeg": 1},
     "passes": {"identity": 2, "stereo": 6, "cryptomatte": 3, "transparent": 3},
     "regions": {"border": 3, "cropped": 3, "percentage": 3, "persistent": 3},
-    "editing": {"file_output": 6, "strip": 2, "other_layers": 2},
+    "editing": {"file_output": 6, "strip": 2, "unforeseen": 2, "other_layers": 2},
     "frames": {"stepped": 3, "kept": 3, "workbench": 3},
 }
 if PROGRAM is not None:

@@ -80,6 +80,8 @@ class Story:
             client.wait(f"{SESSION}.animation is not None and {SESSION}.animation.gathering is not None")
             yield "the job is sent"
             client.wait(f"len({SESSION}.animation.gathering.arrived) >= 3 if {SESSION}.animation else True")
+            client.screen.push_aside()
+            client.rest()
             self.picture(CLIENT, "animation")
             self.picture(SLAVE, "slave")
             self.picture(MASTER, "master")

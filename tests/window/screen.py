@@ -40,6 +40,16 @@ class Screen:
     def press(self, key: str) -> None:
         self._xdotool("key", key)
 
+    def push_aside(self) -> None:
+        """Every window that is smaller than the screen, to its left edge, as a person would who wants to see more."""
+        found = self._xdotool("search", "--onlyvisible", "--class", "blender").split()
+        for window in found:
+            geometry = self._xdotool("getwindowgeometry", "--shell", window)
+            sizes = dict(line.split("=") for line in geometry.splitlines())
+            width, height = int(sizes["WIDTH"]), int(sizes["HEIGHT"])
+            if width < SIZE[0] * 0.9:
+                self._xdotool("windowmove", window, "20", str(max(0, SIZE[1] - height - 60)))
+
     def picture(self, path: Path) -> Path:
         """All of the screen, as PNG."""
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -48,8 +58,11 @@ class Screen:
         )
         return path
 
-    def _xdotool(self, *arguments: str) -> None:
-        subprocess.run(["xdotool", *arguments], env=os.environ | self.environment, check=True)
+    def _xdotool(self, *arguments: str) -> str:
+        environment = os.environ | self.environment
+        return subprocess.run(
+            ["xdotool", *arguments], env=environment, check=True, stdout=subprocess.PIPE, text=True
+        ).stdout
 
 
 @contextmanager
