@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import bpy
@@ -40,9 +39,8 @@ def render(engine: Any, depsgraph: Any) -> None:
         missing = results.fill(engine, depsgraph, frame)
     except (results.NoResult, farm.errors.NetrenderError) as error:
         results.fail(scene, str(error), animation=engine.is_animation)
-        engine.error_set(str(error))
-        if bpy.app.background and scene.name not in results.engines:  # no operator of ours that tells it
-            print(f"Netrender: frame {scene.frame_current}: {error}", file=sys.stderr, flush=True)
+        engine.error_set(str(error))  # over the image
+        engine.report({"ERROR"}, f"frame {scene.frame_current}: {error}" if engine.is_animation else str(error))
         return
     if missing:
         engine.report({"WARNING"}, f"frame {scene.frame_current}, {layer}: no pass {', '.join(missing)} from the farm")

@@ -12,7 +12,7 @@ from typing import Any
 import bpy
 from bpy.props import BoolProperty, StringProperty
 
-from . import animation, errands, farm, job_operators, session, still
+from . import animation, errands, farm, job_operators, render_operators, session
 
 Result = Any  # a set of Blender's own words, such as {"FINISHED"}
 Make = Callable[[errands.Tell], animation.Animation]
@@ -146,45 +146,6 @@ class NETRENDER_OT_gather(InBackground, bpy.types.Operator):
         return job_operators.guarded(self, lambda: self.begin_modal(context, self._make(context)))
 
 
-class NETRENDER_OT_image(bpy.types.Operator):
-    """Render the current frame on the network: from a job that was sent from this file, or as a job of its own"""
-
-    bl_idname = "netrender.image"
-    bl_label = "Image on Network"
-
-    write_still: BoolProperty(name="Write Image", description="Save it to the output path")
-
-    def execute(self, context: Any) -> Result:
-        return self._render(context, "EXEC_DEFAULT")
-
-    def invoke(self, context: Any, event: Any) -> Result:
-        return self._render(context, "INVOKE_DEFAULT")
-
-    def _render(self, context: Any, how: str) -> Result:
-        return job_operators.guarded(self, lambda: still.render(context.scene, how, write_still=self.write_still))
-
-
-class NETRENDER_OT_start(bpy.types.Operator):
-    """Start as the master or as a slave, as the mode says, until Esc"""
-
-    bl_idname = "netrender.start"
-    bl_label = "Start"
-
-    def execute(self, context: Any) -> Result:
-        return self._start(context, "EXEC_DEFAULT")
-
-    def invoke(self, context: Any, event: Any) -> Result:
-        return self._start(context, "INVOKE_DEFAULT")
-
-    def _start(self, context: Any, how: str) -> Result:
-        if context.scene.netrender.mode == "CLIENT":
-            self.report({"ERROR"}, "this Blender is a client: choose Master or Slave as its mode to start one")
-            return {"CANCELLED"}
-        if how == "INVOKE_DEFAULT" and context.scene.netrender.mode == "MASTER":
-            session.watch_own_master(context.scene.name)
-        return job_operators.guarded(self, lambda: still.render(context.scene, how, write_still=False))
-
-
 class NETRENDER_OT_stop(bpy.types.Operator):
     """End the sending or gathering that goes on. A job that is gathered but was not sent by it goes on"""
 
@@ -200,8 +161,7 @@ class NETRENDER_OT_stop(bpy.types.Operator):
 CLASSES = (
     NETRENDER_OT_animation,
     NETRENDER_OT_gather,
-    NETRENDER_OT_image,
-    NETRENDER_OT_start,
     NETRENDER_OT_stop,
+    *render_operators.CLASSES,
     *job_operators.CLASSES,
 )

@@ -69,6 +69,8 @@ class Writing:
             with _no_new_window():
                 compat.render_animation(self.run.first, self.run.last, self.run.step, scene=scene, window=window)
         except RuntimeError as error:
+            if results.failures:  # which `restore` tells
+                return
             raise farm.errors.StorageError(
                 f"Blender could not write the frames: {' '.join(str(error).split())}; check the output path and format"
             ) from error

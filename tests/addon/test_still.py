@@ -83,7 +83,10 @@ attempt(bpy.ops.render.render, animation=True)
     )
     with scripted_slave(coordinator.url, permits=1000, render=lambda frame: None):
         answer = extended.run(script, coordinator.url, tmp_path / "frames")
-    assert "it was told to fail" in answer.told[0]
-    assert "log of 1" in answer.told[0]
-    assert any("log of 3" in line for line in answer.printed)
+    image, still, animation = answer.told
+    assert "it was told to fail" in image
+    assert "log of 1" in image
+    assert "log of 1" in still
+    for frame in (1, 2, 3):
+        assert f"frame {frame}: it was told to fail" in animation
     assert files(tmp_path / "frames") == []
