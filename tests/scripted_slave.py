@@ -38,10 +38,10 @@ class ScriptedSlave:
         async with FakeSlave(self.url, self.name, blender=self.blender) as slave:
             self.connected.set()
             while (message := await slave.socket.receive()).type is WSMsgType.TEXT:
-                said = codec.loads(message.data, messages.ToSlave, union=True)
-                for frame in said.frames if isinstance(said, messages.Work) else ():
-                    await self._permits.acquire()
-                    await self._frame(slave, said, frame)
+                for said in codec.loads_each(message.data, messages.ToSlave):
+                    for frame in said.frames if isinstance(said, messages.Work) else ():
+                        await self._permits.acquire()
+                        await self._frame(slave, said, frame)
 
     async def _frame(self, slave: FakeSlave, work: messages.Work, frame: int) -> None:
         await slave.started(work, frame)

@@ -2,15 +2,18 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec
 
+from ..errors import NetrenderError
 from ..renderer import OnLog, OnProgress, Ready, Renderer
 from .trace import Trace
 from .tree import Tree
+from .watch import Watch
 
 logger = logging.getLogger(__name__)
+P = ParamSpec("P")
 
 
 class WarmRenderer:
@@ -33,8 +36,9 @@ class WarmRenderer:
         self._temp = temp
         self._threads = threads
         self._trace = trace
-        self._on_log = on_log
-        self._on_progress = on_progress
+        self._on_log = self._watched(on_log)
+        self._on_progress = self._watched(on_progress)
+        self._watch: Watch | None = None  # over the frame that renders
         self._current: asyncio.Task[Renderer] | None = None
         self.job: str | None = None  # whose .blend it was told to open
         self._opened = False
@@ -70,14 +74,22 @@ class WarmRenderer:
             )
         self._opened = True
 
-    async def render(self, frame: int, output: Path) -> float:
-        """Render a frame of what is open; returns the seconds it took. Raises RendererError.
+    async def render(self, frame: int, output: Path, stall: float = 0.0, most: int = 0) -> float | NetrenderError:
+        """Render a frame of what is open; returns the seconds it took, or what went wrong.
 
-        Cancelling it kills the renderer; the next one starts at once.
+        Cancelling it kills the renderer; the next one starts at once. So do ``stall`` seconds without a line or a
+        sample, and more than ``most`` bytes of memory; 0 of either is no limit.
         """
         assert self._current is not None
         renderer = self._current.result()
-        return await self._or_replace(renderer, renderer.render(frame, output))
+        watch = self._watch = Watch(renderer, stall, most)
+        try:
+            return await self._or_replace(renderer, renderer.render(frame, output))
+        except NetrenderError as error:
+            return watch.reason or error
+        finally:
+            watch.close()
+            self._watch = None
 
     async def stop(self) -> None:
         self._stopping = True
@@ -89,6 +101,14 @@ class WarmRenderer:
                 await asyncio.wait({self._current})
         if self._ending:
             await asyncio.wait(self._ending)
+
+    def _watched(self, tell: Callable[P, None]) -> Callable[P, None]:
+        def sign_of_life(*args: P.args, **kwargs: P.kwargs) -> None:
+            if self._watch is not None:
+                self._watch.alive()
+            tell(*args, **kwargs)
+
+        return sign_of_life
 
     def _usable(self) -> bool:
         """It is starting, or ready and alive."""
