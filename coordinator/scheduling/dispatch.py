@@ -58,7 +58,7 @@ def candidates(farm: Farm, slave: Slave) -> list[Job]:
             uncertain.append(job)
             continue
         if not_first:
-            job = _scene_that_is_open(farm, slave, weighted) or job
+            job = _scene_at_hand(farm, slave, weighted) or job
         return [*uncertain, job]
     return uncertain + exceptions
 
@@ -68,7 +68,7 @@ def is_exception(farm: Farm, job: Job) -> bool:
     return (job.rendering + job.committed) / 2 > farm.policy.max_share * len(farm.online)
 
 
-def _scene_that_is_open(farm: Farm, slave: Slave, best: float) -> Job | None:
+def _scene_at_hand(farm: Farm, slave: Slave, best: float) -> Job | None:
     """The job that the slave rendered last, if it is ahead of the best by next to nothing: no scene is opened anew."""
     job = farm.jobs.get(slave.last_job)
     if (
