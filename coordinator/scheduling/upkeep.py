@@ -28,9 +28,7 @@ def ticked(farm: Farm, event: e.Tick) -> list[e.Decision]:
 def sample_usage(farm: Farm) -> bool:
     """Move every job's usage towards the share that it holds now; False if it is not time yet."""
     policy = farm.policy
-    if farm.sampled is None:
-        farm.sampled = farm.now
-    passed = farm.now - farm.sampled
+    passed = policy.usage_sample if farm.sampled is None else farm.now - farm.sampled
     if passed < policy.usage_sample * 0.9:
         return False
     farm.sampled = farm.now
