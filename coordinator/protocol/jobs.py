@@ -153,6 +153,16 @@ class Manifest:
         return codec.digest(self)[:16]
 
     @property
+    def scene(self) -> str:
+        """Jobs with an equal one render the same open scene: a slave that has it begins at once.
+
+        Empty if some files come only with the frames that need them: then what is open may lack them.
+        """
+        if any(file.frames for file in self.files):
+            return ""
+        return codec.digest([self.blend, self.files, self.render, self.mapped, self.colors])[:32]
+
+    @property
     def blobs(self) -> dict[str, int]:
         """Size in bytes of every blob that the job needs, by SHA-256."""
         return {file.sha256: file.size for file in self.files}

@@ -90,6 +90,7 @@ class Work:
     lease: int
     job: str
     frames: tuple[int, ...]
+    scene: str = ""  # leases of jobs with an equal one render the same open scene; empty for one of its own
     stall: float = 0.0  # seconds without a sign of progress after which the renderer is to be ended; 0 for never
 
 

@@ -50,12 +50,12 @@ class Job:
     seconds_on: dict[str, float] = field(factory=dict)  # the same, by slave
     open_seconds: float = 0.0  # from a slave's first chunk to its first frame: files, and opening the scene
     need: Need = field(init=False)
-    scene: str = field(init=False)  # the blob of its .blend: slaves that hold it open begin at once
+    scene: str = field(init=False)  # slaves that have one open that is equal begin at once
     entry: tuple[bool, float, int, str] | None = None  # its place in the ranking
 
     def __attrs_post_init__(self) -> None:
         self.need = Need.of(self.manifest, self.blender)
-        self.scene = next(file.sha256 for file in self.manifest.files if file.path == self.manifest.blend)
+        self.scene = self.manifest.scene
 
     def wait_for(self, missing: Iterable[str]) -> bool:
         """These blobs are missing. True if some frame has all that it needs: the job need not wait for the rest."""
@@ -145,7 +145,7 @@ class Slave:
     frame: int | None = None
     seconds: float | None = None  # its time for frames, relative to the mean of their jobs
     last_job: str = ""  # the job that it rendered last
-    scene: str = ""  # blob of the .blend that it opened last
+    scene: str = ""  # that it opened last
     failed_jobs: dict[str, str] = field(factory=dict)  # jobs in which it failed since its last success: the message
     sick_since: float | None = None
     kind: Kind = field(init=False)
@@ -155,7 +155,7 @@ class Slave:
 
     def holds(self, job: Job) -> bool:
         """Whether it has the job's scene open."""
-        return self.scene == job.scene
+        return self.last_job == job.id or (self.scene != "" and self.scene == job.scene)
 
     def describe(self) -> None:
         """To be called when what it is has changed."""

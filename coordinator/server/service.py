@@ -198,7 +198,11 @@ class Service:
                     yield (
                         decision.slave,
                         messages.Work(
-                            lease=decision.lease, job=decision.job, frames=decision.frames, stall=decision.stall
+                            lease=decision.lease,
+                            job=decision.job,
+                            frames=decision.frames,
+                            scene=farm.jobs[decision.job].scene,
+                            stall=decision.stall,
                         ),
                     )
                 case e.Revoked():

@@ -191,7 +191,7 @@ class Agent:
 
     async def _serve(self, lease: Lease) -> None:
         """Render the frames of a lease. Cancelled when the lease is."""
-        self._renderer.expect(lease.job)
+        self._renderer.expect(lease.scene)
         try:
             tree = await self._trees.get(lease)
         except NetrenderError as error:
@@ -208,7 +208,7 @@ class Agent:
 
     async def _serve_next(self, lease: Lease, tree: Tree, log: FrameLog) -> None:
         try:
-            await self._renderer.open(tree)
+            await self._renderer.open(tree, lease.scene)
         except NetrenderError as error:
             self._reports.fail_rest(lease, error.message, log)
             return

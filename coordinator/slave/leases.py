@@ -18,13 +18,21 @@ class Lease:
     left: set[int] = field(default=Factory(lambda self: set(self.todo), takes_self=True))
     """Neither in the outbox nor reported as failed."""
     failures: dict[int, str] = field(factory=dict)  # reported; told again to a coordinator that was away
+    scene: str = ""  # what is open has to be equal to this; the job's id if nothing else is
     stall: float = 0.0  # seconds without a sign of progress after which a renderer hangs; 0 for never
     cancelled: bool = False
     on_settled: Callable[[int], None] = lambda number: None  # a frame is not the renderer's business any more
 
     @classmethod
     def of(cls, work: Work, on_settled: Callable[[int], None]) -> "Lease":
-        return cls(number=work.lease, job=work.job, todo=deque(work.frames), stall=work.stall, on_settled=on_settled)
+        return cls(
+            number=work.lease,
+            job=work.job,
+            todo=deque(work.frames),
+            scene=work.scene or work.job,
+            stall=work.stall,
+            on_settled=on_settled,
+        )
 
     def settle(self, frame: int) -> None:
         """The frame is in the outbox, or reported as failed."""

@@ -19,7 +19,7 @@ P = ParamSpec("P")
 class WarmRenderer:
     """One renderer at a time, of which the agent need not know whether it is the first or a new one.
 
-    Every job gets a fresh one: Blender does not give back the memory of the scene before.
+    Every scene gets a fresh one: Blender does not give back the memory of the scene before.
     """
 
     def __init__(
@@ -41,6 +41,7 @@ class WarmRenderer:
         self._watch: Watch | None = None  # over the frame that renders
         self._current: asyncio.Task[Renderer] | None = None
         self.job: str | None = None  # whose .blend it was told to open
+        self._scene = ""  # what that is, also in other jobs
         self._opened = False
         self._colors = ""  # the OpenColorIO configuration that it was started with
         self._ending: set[asyncio.Task[None]] = set()  # kept, lest they are collected
@@ -50,22 +51,22 @@ class WarmRenderer:
         """Start the first one. Raises BlenderNotFoundError or RendererError."""
         return (await asyncio.shield(self._replace())).ready
 
-    def expect(self, job: str) -> None:
-        """This job's .blend is opened next: have a fresh renderer ready for it."""
-        fits = self.job is None or (self.job == job and self._opened)  # one that failed to open has had its scene
+    def expect(self, scene: str) -> None:
+        """This scene is rendered next: have a fresh renderer ready for it, unless it is open."""
+        fits = self.job is None or (self._scene == scene and self._opened)  # one that failed to open has had its scene
         if not (fits and self._usable()):
             self._replace()
 
-    async def open(self, tree: Tree) -> None:
-        """Open the job's .blend; done at once if it is open. Raises BadSceneError or RendererError."""
-        self.expect(tree.job)
+    async def open(self, tree: Tree, scene: str) -> None:
+        """Open the job's .blend; done at once if its scene is open. Raises BadSceneError or RendererError."""
+        self.expect(scene)
         if self._opened:
             return
         if tree.colors != self._colors:
             self._replace(tree.colors)
         assert self._current is not None
         renderer = await asyncio.shield(self._current)
-        self.job = tree.job
+        self.job, self._scene = tree.job, scene
         settings = tree.manifest.render
         with self._trace.span("open", tree.job):
             await self._or_replace(

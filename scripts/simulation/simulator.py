@@ -1,5 +1,6 @@
 """Virtual time around the real ``step``: slaves of given speeds render frames of given cost."""
 
+import hashlib
 from collections import deque
 from collections.abc import Callable
 from heapq import heappop, heappush
@@ -48,7 +49,7 @@ def manifest(name: str, frames: str, **changes: object) -> Manifest:
     return Manifest(
         name=name,
         blend="scene.blend",
-        files=(File(path="scene.blend", sha256="ab" * 32, size=1),),
+        files=(File(path="scene.blend", sha256=hashlib.sha256(name.encode()).hexdigest(), size=1),),
         frames=frames,
         render=RenderSettings(scene="Scene", engine="CYCLES"),
         blender="4.2",

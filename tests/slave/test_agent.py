@@ -267,6 +267,22 @@ async def test_the_trace_has_every_span(standin: StandIn, slave: StartSlave, tmp
     assert all(span["job"] == job.id and span["start"] <= span["end"] for span in spans)
 
 
+async def test_a_job_with_the_scene_that_is_open_begins_without_opening_it(
+    standin: StandIn, slave: StartSlave, tmp_path: Path
+) -> None:
+    trace = tmp_path / "trace.jsonl"
+    running = slave(trace=trace)
+    first, again = standin.job("1"), standin.job("1-2", again=1)
+    assert first.scene == again.scene
+    other = standin.job("1", "another film")
+    for lease, job in enumerate((first, again, other), start=1):
+        await standin.send(messages.Work(lease=lease, job=job.id, frames=(1,), scene=job.scene))
+        await standin.has_results(job, 1)
+    await running.stop()
+    spans = [json.loads(line) for line in trace.read_text().splitlines()]
+    assert [span["job"] for span in spans if span["span"] == "open"] == [first.id, other.id]
+
+
 # --- what the scheduler takes back, and renderers that hang -----------------------------------------------------------
 
 
