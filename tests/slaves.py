@@ -95,11 +95,11 @@ class FakeSlave:
     async def send(self, message: messages.FromSlave) -> None:
         await self.socket.send_str(codec.dumps(message, messages.FromSlave))
 
-    async def next(self) -> messages.ToSlave | None:
-        """The next message; None if the coordinator closed the connection."""
+    async def next(self, patience: float | None = PATIENCE) -> messages.ToSlave | None:
+        """The next message, also of an array; None if the coordinator closed the connection."""
         if self._more:
             return self._more.pop(0)
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(patience):
             frame = await self.socket.receive()
         if frame.type is not aiohttp.WSMsgType.TEXT:
             return None
