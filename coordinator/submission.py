@@ -22,6 +22,7 @@ from .constants import HASH_TRIES, MAX_FRAMES_PER_JOB
 from .placement import Placed, place
 from .protocol.frames import FrameRange
 from .protocol.jobs import Accepted, File, Manifest, RenderSettings
+from .protocol.states import FrameOrder
 from .renderer import ExternalFile, Inspection
 from .unpacking import unpacked
 
@@ -42,6 +43,19 @@ class Wishes:
     percentage: int | None = None
     chunk: int = 0
     priority: int = 1
+    order: FrameOrder = FrameOrder.SEQUENCE
+    tags: tuple[str, ...] = ()
+    gpu: bool = False  # only slaves that have one
+    memory: int = 0  # bytes; 0 for any
+    only_slaves: tuple[str, ...] = ()
+    never_slaves: tuple[str, ...] = ()
+    max_slaves: int = 0
+    after: tuple[str, ...] = ()  # ids of jobs
+    paused: bool = False
+    start: float = 0.0  # seconds since the epoch; 0 for at once
+    attempts: int = 0
+    stall: float = 0.0
+    discard: bool = False
     name: str = ""  # empty for the .blend's
     again: int = 0
     allow_missing: bool = False
@@ -143,11 +157,23 @@ def _make(
             percentage=wishes.percentage,
         ),
         blender=found.blender,
-        features=found.features,
+        features=found.features + (("gpu",) if wishes.gpu else ()),
         mapped=placement.mapped,
         colors=colors[0] if colors else "",
+        tags=wishes.tags,
+        memory=wishes.memory,
+        only_slaves=wishes.only_slaves,
+        never_slaves=wishes.never_slaves,
+        max_slaves=wishes.max_slaves,
+        after=wishes.after,
+        paused=wishes.paused,
+        start=wishes.start,
+        order=wishes.order,
         chunk=wishes.chunk,
         priority=wishes.priority,
+        attempts=wishes.attempts,
+        stall=wishes.stall,
+        discard=wishes.discard,
         again=wishes.again,
     )
     sources = {hashes[item.source][0]: Path(item.source) for item in placement.files}

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from attrs import define, frozen
@@ -98,10 +98,10 @@ class Outbox:
             raise errors.StorageError(f"frame {frame} was rendered, but not kept: {error}; free some space") from error
         self._enqueue(result, path, after)
 
-    def discard(self, lease: int) -> None:
-        """Drop the results of a lease that was revoked."""
+    def discard(self, lease: int, frames: Sequence[int] = ()) -> None:
+        """Drop the results of a lease that was revoked, or only those of some frames."""
         for entry in self._entries:
-            if entry.result.lease == lease:
+            if entry.result.lease == lease and (not frames or entry.result.frame in frames):
                 entry.dropped = True
 
     async def run(self) -> None:
