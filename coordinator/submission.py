@@ -213,7 +213,7 @@ def _check_missing(blend: Path, found: Inspection, wishes: Wishes) -> tuple[str,
     missing = sorted({(file.kind, file.name, file.stored, file.path) for file in found.missing})
     if not missing:
         return ()
-    lines = [f"{kind} {name!r}: {stored} ({path})" for kind, name, stored, path in missing]
+    lines = [f"{kind} {name!r}: {stored} ({path}{_oddity(path)})" for kind, name, stored, path in missing]
     if wishes.allow_missing:
         return tuple(f"missing {line}" for line in lines)
     rest = f"\n  and {len(lines) - LISTED} more" if len(lines) > LISTED else ""
@@ -223,6 +223,10 @@ def _check_missing(blend: Path, found: Inspection, wishes: Wishes) -> tuple[str,
         + "\n  ".join(lines[:LISTED])
         + rest
     )
+
+
+def _oddity(path: str) -> str:
+    return " is there, but it is a folder or a device" if os.path.exists(path) else ""  # noqa: PTH110  # any text
 
 
 # --- files ---
