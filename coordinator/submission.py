@@ -46,6 +46,7 @@ class Wishes:
     again: int = 0
     allow_missing: bool = False
     shared: tuple[str, ...] = ()  # folders on a drive that the slaves reach too: their files are not sent
+    results_to: str = ""  # a folder that the slaves reach: they also write the results there
     blender: str | None = None  # the Blender that inspects; None for the bpy package
 
 
@@ -146,6 +147,7 @@ def _make(
         features=found.features,
         mapped=placement.mapped,
         colors=colors[0] if colors else "",
+        results=wishes.results_to,
         chunk=wishes.chunk,
         priority=wishes.priority,
         again=wishes.again,

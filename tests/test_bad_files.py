@@ -71,7 +71,9 @@ def test_what_is_no_file_is_never_opened(
     path = tmp_path / "it.png"
     with pytest.raises(errors.StorageError, match=r"it\.png is not a file but a folder or a device"):
         prepared(tmp_path, path)
-    with pytest.raises(errors.MissingFilesError, match=r"image 'it': .*it\.png is there, but it is a folder or a device"):
+    with pytest.raises(
+        errors.MissingFilesError, match=r"image 'it': .*it\.png is there, but it is a folder or a device"
+    ):
         prepared(tmp_path, missing=(path,))
     assert prepared(tmp_path, missing=(path,), allow_missing=True).warnings
 

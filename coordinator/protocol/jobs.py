@@ -8,7 +8,7 @@ from attrs import field, frozen, validators
 from ..errors import BadRequestError
 from . import codec
 from .frames import FrameRange
-from .paths import check_tree_path, is_absolute, without_token
+from .paths import check_folder, check_tree_path, is_absolute, without_token
 from .states import FrameState, JobState
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -88,6 +88,7 @@ class Manifest:
     features: tuple[str, ...] = ()  # what a slave must have, such as "denoiser"
     mapped: tuple[Mapped, ...] = ()
     colors: str = ""  # the path, among `files`, of the OpenColorIO configuration; empty for Blender's own
+    results: str = ""  # a folder, as the client names it, to which slaves also write each result; empty for none
     chunk: int = field(default=0, validator=[validators.ge(0), validators.le(10_000)])  # frames; 0 is automatic
     priority: int = field(default=1, validator=[validators.ge(1), validators.le(10)])
     again: int = 0  # a different number makes a new job of an equal one
@@ -114,6 +115,8 @@ class Manifest:
             raise BadRequestError(f"blend: {self.blend!r} is not among the files")
         if self.colors and self.colors not in (file.path for file in self.files):
             raise BadRequestError(f"colors: {self.colors!r} is not among the files")
+        if self.results:
+            check_folder(self.results)
         if not re.fullmatch(r"[0-9]{1,4}\.[0-9]{1,4}", self.blender):
             raise BadRequestError(f"blender: {self.blender!r} is not a version such as 4.5")
 
