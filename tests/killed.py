@@ -13,6 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from coordinator.pathmaps import PathMap
 from coordinator.slave import cache, exports
 from coordinator.slave.api import Api
 from coordinator.slave.trace import Trace
@@ -21,7 +22,7 @@ from tests.slave.standin import StandIn
 from tests.submissions import sha256
 
 BIG = bytes(range(256)) * 6000  # several blocks
-SMALL = [b"small file %d" % number for number in range(10)]  # as many as go in a batch
+SMALL = [b"small file %d" % number for number in range(8)]  # as many as go in a batch
 EVENTS = ("open", "os.rename", "os.remove", "os.link", "os.chmod", "os.mkdir")
 
 
@@ -54,7 +55,7 @@ async def export(folder: Path) -> None:
     """What a slave does with a result that a shared folder gets too."""
     source = folder.with_name(f"{folder.name}.exr")
     source.write_bytes(BIG)
-    exports.write(source, "/r", [cache.PathMap("/r", str(folder))], 1, 7)
+    exports.write(source, "/r", [PathMap("/r", str(folder))], 1, 7)
 
 
 def job(standin: StandIn) -> str:
