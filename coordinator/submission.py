@@ -60,6 +60,7 @@ class Wishes:
     again: int = 0
     allow_missing: bool = False
     shared: tuple[str, ...] = ()  # folders on a drive that the slaves reach too: their files are not sent
+    results_to: str = ""  # a folder that the slaves reach: they also write the results there
     blender: str | None = None  # the Blender that inspects; None for the bpy package
 
 
@@ -169,6 +170,7 @@ def _make(
         paused=wishes.paused,
         start=wishes.start,
         order=wishes.order,
+        results=wishes.results_to,
         chunk=wishes.chunk,
         priority=wishes.priority,
         attempts=wishes.attempts,
@@ -239,7 +241,7 @@ def _check_missing(blend: Path, found: Inspection, wishes: Wishes) -> tuple[str,
     missing = sorted({(file.kind, file.name, file.stored, file.path) for file in found.missing})
     if not missing:
         return ()
-    lines = [f"{kind} {name!r}: {stored} ({path})" for kind, name, stored, path in missing]
+    lines = [f"{kind} {name!r}: {stored} ({path}{_oddity(path)})" for kind, name, stored, path in missing]
     if wishes.allow_missing:
         return tuple(f"missing {line}" for line in lines)
     rest = f"\n  and {len(lines) - LISTED} more" if len(lines) > LISTED else ""
@@ -249,6 +251,10 @@ def _check_missing(blend: Path, found: Inspection, wishes: Wishes) -> tuple[str,
         + "\n  ".join(lines[:LISTED])
         + rest
     )
+
+
+def _oddity(path: str) -> str:
+    return " is there, but it is a folder or a device" if os.path.exists(path) else ""  # noqa: PTH110  # any text
 
 
 # --- files ---

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from .. import __version__
 from ..config import COORDINATOR_VARIABLE, KEY_VARIABLE, Address
 from ..errors import UsageError
+from ..protocol.paths import check_folder, is_absolute
 from ..protocol.states import FrameOrder
 
 if TYPE_CHECKING:
@@ -180,6 +181,12 @@ def add_wishes(parser: Parser) -> None:
         default=[],
         help="a folder that the slaves reach too, by --path-map: its files are used in place and not sent",
     )
+    group.add_argument(
+        "--results-to",
+        metavar="DIR",
+        default="",
+        help="a folder that the slaves reach too, by --results-folder: they also write each result there",
+    )
 
 
 def wishes(args: argparse.Namespace, again: int = 0) -> "Wishes":
@@ -210,7 +217,8 @@ def wishes(args: argparse.Namespace, again: int = 0) -> "Wishes":
         name=args.name,
         again=again,
         allow_missing=args.allow_missing,
-        shared=tuple(os.path.abspath(folder) for folder in args.shared),  # noqa: PTH100  # links stay
+        shared=tuple(map(_absolute, args.shared)),
+        results_to=check_folder(_absolute(args.results_to)) if args.results_to else "",
         blender=args.blender,
     )
 
@@ -230,6 +238,13 @@ def moment(text: str) -> float:
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no time; write 22:30, or 2026-05-01T22:30") from None
     return (then if then > now else then + timedelta(days=1)).timestamp()
+
+
+def _absolute(folder: str) -> str:
+    """A path of another system than this stays what it is: the slaves may be there. Links stay links."""
+    if os.name == "posix" and is_absolute(folder) and not folder.startswith("/"):
+        return folder
+    return os.path.abspath(folder)  # noqa: PTH100
 
 
 def number(least: int, most: int) -> Callable[[str], int]:

@@ -74,6 +74,8 @@ def run_render(args: argparse.Namespace) -> int:
     output = args.output or Path(f"{args.blend.stem}-frames")
     _require_blend(args.blend)
     check_writable(output)
+    if wanted.results_to:
+        check_writable(Path(wanted.results_to))
     signal.signal(signal.SIGTERM, _interrupt)  # or the temporary folder would stay
     # The farm first: it starts and warms up while the .blend is inspected.
     with LocalFarm(
@@ -82,6 +84,8 @@ def run_render(args: argparse.Namespace) -> int:
         blender=args.blender,
         devices=args.device,
         allow_scripts=args.allow_scripts,
+        shared=wanted.shared,
+        results_to=wanted.results_to,
         launcher=args.launcher,
     ) as farm:
         prepared = _prepare(args.blend, wanted, json=args.json)

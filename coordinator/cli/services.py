@@ -79,6 +79,13 @@ def add(commands: Commands) -> None:
         default=[],
         help="a folder on a shared drive, as clients name it and as it is here: jobs may use files in it in place",
     )
+    parser.add_argument(
+        "--results-folder",
+        metavar="FROM=TO",
+        action="append",
+        default=[],
+        help="a folder, as clients name it and as it is here: jobs may have their results written there too",
+    )
     add_cache_limit(parser, "files of jobs that it does not render")
     parser.add_argument("--trace", type=Path, metavar="FILE", help="write when what began and ended, as JSON lines")
     _add_exit_with_stdin(parser)
@@ -129,6 +136,7 @@ def run_slave(args: argparse.Namespace) -> int:
     from ..slave import SlaveOptions, run
 
     path_maps = tuple(map(PathMap.parse, args.path_map))
+    results_folders = tuple(map(PathMap.parse, args.results_folder))
     named = None
     if args.coordinator is not None:
         named = Address.parse(args.coordinator)
@@ -149,6 +157,7 @@ def run_slave(args: argparse.Namespace) -> int:
             tags=tuple(dict.fromkeys(args.tag)),
             data=args.data,
             path_maps=path_maps,
+            results_folders=results_folders,
             trace=args.trace,
             cache_limit=args.cache_limit,
         )

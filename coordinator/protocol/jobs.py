@@ -8,7 +8,7 @@ from attrs import field, frozen, validators
 from ..errors import BadRequestError
 from . import codec
 from .frames import FrameRange
-from .paths import check_tree_path, is_absolute, without_token
+from .paths import check_folder, check_tree_path, is_absolute, without_token
 from .states import FrameOrder, FrameState, JobState
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -107,6 +107,7 @@ class Manifest:
     paused: bool = False  # announced as paused
     start: float = field(default=0.0, validator=[validators.ge(0), validators.le(1e11)])  # not before; 0 for at once
     order: FrameOrder = FrameOrder.SEQUENCE
+    results: str = ""  # a folder, as the client names it, to which slaves also write each result; empty for none
     chunk: int = field(default=0, validator=[validators.ge(0), validators.le(10_000)])  # frames; 0 is automatic
     priority: int = field(default=1, validator=[validators.ge(1), validators.le(10)])
     attempts: int = field(default=0, validator=[validators.ge(0), validators.le(100)])
@@ -144,6 +145,8 @@ class Manifest:
                 raise BadRequestError(f"after: {job[:40]!r} is not a job's id of 16 hexadecimal digits")
         if both := set(self.only_slaves) & set(self.never_slaves):
             raise BadRequestError(f"only_slaves and never_slaves: {min(both)!r} is in both")
+        if self.results:
+            check_folder(self.results)
         if not re.fullmatch(r"[0-9]{1,4}\.[0-9]{1,4}", self.blender):
             raise BadRequestError(f"blender: {self.blender!r} is not a version such as 4.5")
 

@@ -23,6 +23,7 @@ from . import memory
 from .api import Api
 from .cache import Cache
 from .connection import Connection
+from .exports import Exports
 from .identity import Slot
 from .leases import Lease
 from .logs import FrameLog
@@ -61,7 +62,9 @@ class Agent:
         )
         cache = Cache(slot.folder / "cache", api, trace, path_maps=options.path_maps, limit=options.cache_limit)
         self._trees = Trees(cache, self._spawn)
-        self._outbox = Outbox(slot.folder / "outbox", api, trace, self._on_delivered)
+        self._outbox = Outbox(
+            slot.folder / "outbox", api, trace, Exports(options.results_folders, api), self._on_delivered
+        )
         self._connection = Connection(api, hello=self._hello, on_welcome=self._on_welcome, on_message=self._on_message)
         self._reports = Reports(api, self._connection, self._spawn)
         self._ready: Ready | None = None
@@ -233,7 +236,14 @@ class Agent:
             self._spawn(self._tell_done(lease, frame, seconds, log), f"tell frame {frame}")
             return
         result = self._outbox.add(
-            output, job=lease.job, frame=frame, lease=lease.number, seconds=seconds, last=last, after=log.sent
+            output,
+            job=lease.job,
+            frame=frame,
+            lease=lease.number,
+            seconds=seconds,
+            last=last,
+            after=log.sent,
+            results=tree.manifest.results,
         )
         task = self._spawn(self._keep(lease, frame, result), f"keep frame {frame}")
         self._keeping.add(task)

@@ -21,5 +21,6 @@ class SlaveOptions:
     tags: tuple[str, ...] = ()  # for jobs that ask for them
     data: Path | None = None  # the slave's own folder; None for the first free slot in the user's data folder
     path_maps: tuple[PathMap, ...] = ()  # the only folders besides a job's own from which files are used
+    results_folders: tuple[PathMap, ...] = ()  # the only folders to which a job may have its results written too
     trace: Path | None = None  # a file that gets the start and end of every render, upload, fetch and open
     cache_limit: int | None = field(default=None, validator=validators.optional(validators.ge(0)))  # bytes of files
