@@ -19,11 +19,13 @@ _converter = make_converter(forbid_extra_keys=True)
 
 
 def _exactly(kind: Any) -> None:
-    """Take only JSON values of this very type: cattrs alone would turn "3" into 3, and 3.5 too."""
+    """Take only JSON values of this very type: cattrs alone would turn "3" into 3, and 3.5 too. 3.0 is an integer."""
 
     def structure(value: Any, _: Any) -> Any:
         if type(value) is kind or (kind is float and type(value) is int):
             return kind(value)
+        if kind is int and type(value) is float and value.is_integer():
+            return int(value)
         raise TypeError(f"expected {kind.__name__}, got {json.dumps(value)[:60]}")
 
     _converter.register_structure_hook(kind, structure)
