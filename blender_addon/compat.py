@@ -73,6 +73,11 @@ def has_denoiser() -> bool:
     return bool(_cycles.with_openimagedenoise)
 
 
+def has_fluids() -> bool:
+    """Whether Mantaflow works. As a module of Python, 4.5 and 5.0 abort the process as soon as they meet a domain."""
+    return not getattr(bpy.app, "module", False)
+
+
 def set_multilayer(settings: Any) -> None:
     """Make an ImageFormatSettings a multilayer EXR."""
     if VERSION >= (5, 0, 0):

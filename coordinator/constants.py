@@ -1,6 +1,6 @@
 """Every number that shapes the product's behaviour, in one place, with its unit and its reason."""
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8470
@@ -17,8 +17,25 @@ PING_INTERVAL = SLAVE_SILENCE / 1.5  # seconds; aiohttp waits half of it for the
 RECONNECT_FIRST = 0.1  # seconds before the first try to reconnect ...
 RECONNECT_MOST = 5.0  # ... doubled at each try up to this, each with full jitter
 
+# Scheduling: the defaults of scheduling/policy.py.
+MAX_SHARE = 0.75  # of the slaves; a job that uses more goes last, so that a second one always finds some
+FIRST_FRAMES = 1  # frames: a job of which fewer were dispatched goes first, so that its errors show early
+STARVED_AFTER = 120.0  # seconds since a job's last dispatch after which it goes first: nobody starves
+USAGE_SAMPLE = 10.0  # seconds between two samples of which job holds how much of the farm
+USAGE_MEMORY = 120.0  # seconds over which usage is averaged: longer than chunks, shorter than patience
+USAGE_AHEAD = 0.3  # against the average: without it all slaves would run to one job, and then to the other
+STICKY = 0.01  # of the farm: a slave stays with its open scene while its job is ahead by no more than this
 CHUNK_TARGET = 30.0  # seconds of rendering that an automatic chunk aims at
-FRAME_ATTEMPTS = 3  # failures after which a frame is an error frame
+FRAME_ATTEMPTS = 3  # slaves on which a frame must fail until it is an error frame
+SLAVE_FAILURES = 5  # failures in one job; more than one bad frame makes, which FRAME_ATTEMPTS ends before
+SICK_JOBS = 3  # jobs in which a slave failed without a success since: then it is the slave
+FORGIVE_AFTER = 1800.0  # seconds; by then a full disk may be empty again, and a card back on its bus
+STRAGGLER_MARGIN = 1.25  # an idle slave takes over a frame that it will end so many times sooner than who has it
+STRAGGLER_BLIND = 60.0  # seconds of a job's first frames after which a second slave tries one too
+STALL_FACTOR = 20.0  # a renderer that is silent for so many of the job's frames hangs ...
+STALL_LEAST = 120.0  # seconds ... but building a scene may take this long without a word
+STALL_BLIND = 1800.0  # seconds, while nothing is known of the job
+TAIL_CHECK = 0.5  # seconds; how often at most idle slaves look whether somebody is late at the end of a job
 
 EVENT_KEEPALIVE = 10.0  # seconds between comments on a silent event stream
 STOP_GRACE = 5.0  # seconds between asking a process to end, terminating it and killing it

@@ -16,6 +16,7 @@ from .client.downloads import check_writable
 from .client.uploads import backoff
 from .constants import TRANSFERS, WATCH_PATIENCE
 from .protocol.frames import FrameRange
+from .protocol.frames import frame_name as frame_name  # what gathering gives its files, too
 from .protocol.jobs import FrameInfo, JobInfo
 from .protocol.messages import Event, FrameDone, FrameFailed, FrameQueued, JobChanged
 from .protocol.states import ENDED, FrameState
@@ -56,11 +57,6 @@ class Gathered:
     @property
     def complete(self) -> bool:
         return self.saved == len(self.frames)
-
-
-def frame_name(frame: int) -> str:
-    """Blender's own numbering for ``####``: at least four digits."""
-    return f"{'-' if frame < 0 else ''}{abs(frame):04d}.exr"
 
 
 def gather(

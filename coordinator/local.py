@@ -62,6 +62,8 @@ class LocalFarm:
         blender: str | None = None,
         devices: Sequence[str] = (),
         allow_scripts: bool = False,
+        shared: Sequence[str] = (),
+        results_to: str = "",
         launcher: launching.Launcher | None = None,
     ) -> None:
         self._count = slaves
@@ -71,6 +73,10 @@ class LocalFarm:
             self._options += ["--device", device]
         if allow_scripts:
             self._options.append("--allow-scripts")
+        for folder in shared:  # on one machine it is called the same by all
+            self._options += ["--path-map", f"{folder}={folder}"]
+        if results_to:
+            self._options += ["--results-folder", f"{results_to}={results_to}"]
         self._launcher = launcher or launching.Launcher.default()
         self._lock = threading.Lock()
         self._stopping = False

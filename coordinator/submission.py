@@ -22,6 +22,7 @@ from .constants import HASH_TRIES, MAX_FRAMES_PER_JOB
 from .placement import Placed, place
 from .protocol.frames import FrameRange
 from .protocol.jobs import Accepted, File, Manifest, RenderSettings
+from .protocol.states import FrameOrder
 from .renderer import ExternalFile, Inspection
 from .unpacking import unpacked
 
@@ -42,10 +43,24 @@ class Wishes:
     percentage: int | None = None
     chunk: int = 0
     priority: int = 1
+    order: FrameOrder = FrameOrder.SEQUENCE
+    tags: tuple[str, ...] = ()
+    gpu: bool = False  # only slaves that have one
+    memory: int = 0  # bytes; 0 for any
+    only_slaves: tuple[str, ...] = ()
+    never_slaves: tuple[str, ...] = ()
+    max_slaves: int = 0
+    after: tuple[str, ...] = ()  # ids of jobs
+    paused: bool = False
+    start: float = 0.0  # seconds since the epoch; 0 for at once
+    attempts: int = 0
+    stall: float = 0.0
+    discard: bool = False
     name: str = ""  # empty for the .blend's
     again: int = 0
     allow_missing: bool = False
     shared: tuple[str, ...] = ()  # folders on a drive that the slaves reach too: their files are not sent
+    results_to: str = ""  # a folder that the slaves reach: they also write the results there
     blender: str | None = None  # the Blender that inspects; None for the bpy package
 
 
@@ -143,11 +158,24 @@ def _make(
             percentage=wishes.percentage,
         ),
         blender=found.blender,
-        features=found.features,
+        features=found.features + (("gpu",) if wishes.gpu else ()),
         mapped=placement.mapped,
         colors=colors[0] if colors else "",
+        tags=wishes.tags,
+        memory=wishes.memory,
+        only_slaves=wishes.only_slaves,
+        never_slaves=wishes.never_slaves,
+        max_slaves=wishes.max_slaves,
+        after=wishes.after,
+        paused=wishes.paused,
+        start=wishes.start,
+        order=wishes.order,
+        results=wishes.results_to,
         chunk=wishes.chunk,
         priority=wishes.priority,
+        attempts=wishes.attempts,
+        stall=wishes.stall,
+        discard=wishes.discard,
         again=wishes.again,
     )
     sources = {hashes[item.source][0]: Path(item.source) for item in placement.files}
@@ -213,7 +241,7 @@ def _check_missing(blend: Path, found: Inspection, wishes: Wishes) -> tuple[str,
     missing = sorted({(file.kind, file.name, file.stored, file.path) for file in found.missing})
     if not missing:
         return ()
-    lines = [f"{kind} {name!r}: {stored} ({path})" for kind, name, stored, path in missing]
+    lines = [f"{kind} {name!r}: {stored} ({path}{_oddity(path)})" for kind, name, stored, path in missing]
     if wishes.allow_missing:
         return tuple(f"missing {line}" for line in lines)
     rest = f"\n  and {len(lines) - LISTED} more" if len(lines) > LISTED else ""
@@ -223,6 +251,10 @@ def _check_missing(blend: Path, found: Inspection, wishes: Wishes) -> tuple[str,
         + "\n  ".join(lines[:LISTED])
         + rest
     )
+
+
+def _oddity(path: str) -> str:
+    return " is there, but it is a folder or a device" if os.path.exists(path) else ""  # noqa: PTH110  # any text
 
 
 # --- files ---

@@ -29,7 +29,7 @@ class ProcessFarm:
     coordinator: subprocess.Popen[str] | None = None
     slaves: dict[str, subprocess.Popen[str]] = field(factory=dict)
     url: str = ""
-    _threads: dict[str, int] = field(factory=dict)
+    _started: dict[str, tuple[int, tuple[str, ...]]] = field(factory=dict)  # slaves' threads and options
 
     @property
     def client(self) -> Client:
@@ -45,16 +45,17 @@ class ProcessFarm:
         assert line, (self.folder / "coordinator.log").read_text()
         self.url = json.loads(line)["url"]
 
-    def start_slave(self, name: str, threads: int = 1) -> None:
-        self._threads[name] = threads
+    def start_slave(self, name: str, threads: int = 1, *options: str) -> None:
+        self._started[name] = threads, options
         arguments = ["--coordinator", self.url, "--name", name, "--threads", str(threads)]
         arguments += ["--data", str(self.folder / name), "--trace", str(self.trace(name))]
         if self.blender is not None:
             arguments += ["--blender", self.blender]
-        self.slaves[name] = self._start("slave", *arguments, log=name)
+        self.slaves[name] = self._start("slave", *arguments, *options, log=name)
 
     def restart_slave(self, name: str) -> None:
-        self.start_slave(name, self._threads[name])
+        threads, options = self._started[name]
+        self.start_slave(name, threads, *options)
 
     def trace(self, name: str) -> Path:
         return self.folder / f"{name}.trace"

@@ -5,10 +5,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from aiohttp import WSMsgType
 from attrs import define, field
 
-from coordinator.protocol import codec, messages
+from coordinator.protocol import messages
 
 from .slaves import FakeSlave
 
@@ -37,9 +36,10 @@ class ScriptedSlave:
     async def serve(self) -> None:
         async with FakeSlave(self.url, self.name, blender=self.blender) as slave:
             self.connected.set()
-            while (message := await slave.socket.receive()).type is WSMsgType.TEXT:
-                said = codec.loads(message.data, messages.ToSlave, union=True)
-                for frame in said.frames if isinstance(said, messages.Work) else ():
+            while (said := await slave.next(patience=None)) is not None:
+                if not isinstance(said, messages.Work):
+                    continue
+                for frame in said.frames:
                     await self._permits.acquire()
                     await self._frame(slave, said, frame)
 

@@ -55,6 +55,7 @@ class FakeSlave:
             holding=holding,
         )
         self._url = url
+        self._more: list[messages.ToSlave] = []  # of an array: not yet taken
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
     @property
@@ -94,13 +95,16 @@ class FakeSlave:
     async def send(self, message: messages.FromSlave) -> None:
         await self.socket.send_str(codec.dumps(message, messages.FromSlave))
 
-    async def next(self) -> messages.ToSlave | None:
-        """The next message; None if the coordinator closed the connection."""
-        async with asyncio.timeout(PATIENCE):
+    async def next(self, patience: float | None = PATIENCE) -> messages.ToSlave | None:
+        """The next message, also of an array; None if the coordinator closed the connection."""
+        if self._more:
+            return self._more.pop(0)
+        async with asyncio.timeout(patience):
             frame = await self.socket.receive()
         if frame.type is not aiohttp.WSMsgType.TEXT:
             return None
-        message: messages.ToSlave = codec.loads(frame.data, messages.ToSlave, union=True)
+        first, *self._more = codec.loads_each(frame.data, messages.ToSlave)
+        message: messages.ToSlave = first
         return message
 
     async def receive(self, kind: type[M]) -> M:

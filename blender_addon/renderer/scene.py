@@ -116,6 +116,7 @@ def open_scene(blend: str, settings: Settings, machine: Machine) -> OpenScene:
     layers = choose_layers(scene, settings.view_layers)
     if not has_camera(scene):
         raise bad_scene(f"scene {scene.name!r} has no camera; add one, or choose another scene")
+    _check_fluids(scene)
     scene.render.engine = engine
     for layer in scene.view_layers:
         layer.use = layer in layers
@@ -128,6 +129,18 @@ def open_scene(blend: str, settings: Settings, machine: Machine) -> OpenScene:
     scene.render.use_persistent_data = _may_persist(scene, engine, layers)
     views = sum(view.use for view in scene.render.views) if scene.render.use_multiview else 1
     return OpenScene(scene=scene, stage=_empty_stage(), passes=len(layers) * max(1, views))
+
+
+def _check_fluids(scene: Any) -> None:
+    """Name what would otherwise end the process without a word about the scene. Raises Failure."""
+    if compat.has_fluids():
+        return
+    for thing in scene.objects:
+        if any(modifier.type == "FLUID" and modifier.fluid_type == "DOMAIN" for modifier in thing.modifiers):
+            raise bad_scene(
+                f"object {thing.name!r} is a fluid's domain, which Blender as a Python module (bpy) cannot evaluate: "
+                "start the slave with --blender PATH"
+            )
 
 
 def _choose_quality(scene: Any, settings: Settings) -> None:

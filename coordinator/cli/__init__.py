@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from .. import errors
 from ..launcher import Launcher
-from . import archiving, control, looking, rendering, services
+from . import archiving, control, looking, rendering, services, steering
 from .arguments import Parser, make_parser
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
@@ -17,7 +17,7 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 def parser() -> Parser:
     """All commands and their arguments."""
     top, commands = make_parser()
-    for module in (rendering, services, looking, control, archiving):
+    for module in (rendering, services, looking, steering, control, archiving):
         module.add(commands)
     return top
 

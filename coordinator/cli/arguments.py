@@ -4,12 +4,15 @@ import argparse
 import logging
 import os
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from .. import __version__
 from ..config import COORDINATOR_VARIABLE, KEY_VARIABLE, Address
 from ..errors import UsageError
+from ..protocol.paths import check_folder, is_absolute
+from ..protocol.states import FrameOrder
 
 if TYPE_CHECKING:
     from ..submission import Wishes
@@ -142,6 +145,34 @@ def add_wishes(parser: Parser) -> None:
     group.add_argument("--name", default="", help="(default: the .blend's)")
     group.add_argument("--chunk", metavar="N|auto", type=chunk, default=0, help="frames that a slave gets at once")
     group.add_argument("--priority", metavar="N", type=number(1, 10), default=1)
+    group.add_argument(
+        "--order",
+        choices=[order.value for order in FrameOrder],
+        default="sequence",
+        help="spread: first, last, middle ..., to see errors and the look early (default: %(default)s)",
+    )
+    group.add_argument("--paused", action="store_true", help="render nothing until 'netrender resume'")
+    group.add_argument(
+        "--start", metavar="TIME", type=moment, default=0.0, help="not before: 22:30, or 2026-05-01T22:30"
+    )
+    group.add_argument("--after", metavar="JOB", action="append", default=[], help="not before all of it is done")
+    group.add_argument(
+        "--attempts", metavar="N", type=number(1, 100), default=0, help="slaves on which a frame may fail"
+    )
+    group.add_argument(
+        "--stall",
+        metavar="S",
+        type=number(1, 10**6),
+        default=0,
+        help="seconds of silence that end a renderer (default: adapts)",
+    )
+    group = parser.add_argument_group("which slaves")
+    group.add_argument("--tag", metavar="TAG", action="append", default=[], help="only those that were started with it")
+    group.add_argument("--gpu", action="store_true", help="only those that have one")
+    group.add_argument("--memory", metavar="GB", type=number(1, 10**5), default=0, help="that a frame may need")
+    group.add_argument("--only-slave", metavar="NAME", action="append", default=[])
+    group.add_argument("--never-slave", metavar="NAME", action="append", default=[])
+    group.add_argument("--max-slaves", metavar="N", type=number(1, 10**6), default=0, help="at once")
     group.add_argument("--allow-missing", action="store_true", help="render even if files are missing")
     group.add_argument(
         "--shared",
@@ -149,6 +180,12 @@ def add_wishes(parser: Parser) -> None:
         action="append",
         default=[],
         help="a folder that the slaves reach too, by --path-map: its files are used in place and not sent",
+    )
+    group.add_argument(
+        "--results-to",
+        metavar="DIR",
+        default="",
+        help="a folder that the slaves reach too, by --results-folder: they also write each result there",
     )
 
 
@@ -158,18 +195,56 @@ def wishes(args: argparse.Namespace, again: int = 0) -> "Wishes":
     return Wishes(
         frames=str(parse_frames(args.frames)) if args.frames else "",
         scene=args.scene,
-        view_layers=tuple(dict.fromkeys(args.view_layer)),
+        view_layers=_unique(args.view_layer),
         engine=args.engine,
         samples=args.samples,
         percentage=args.percentage,
         chunk=args.chunk,
         priority=args.priority,
+        order=FrameOrder(args.order),
+        tags=_unique(args.tag),
+        gpu=args.gpu,
+        memory=args.memory * 10**9,
+        only_slaves=_unique(args.only_slave),
+        never_slaves=_unique(args.never_slave),
+        max_slaves=args.max_slaves,
+        after=_unique(args.after),
+        paused=args.paused,
+        start=args.start,
+        attempts=args.attempts,
+        stall=float(args.stall),
+        discard=getattr(args, "discard", False),
         name=args.name,
         again=again,
         allow_missing=args.allow_missing,
-        shared=tuple(os.path.abspath(folder) for folder in args.shared),  # noqa: PTH100  # links stay
+        shared=tuple(map(_absolute, args.shared)),
+        results_to=check_folder(_absolute(args.results_to)) if args.results_to else "",
         blender=args.blender,
     )
+
+
+def _unique(words: list[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(words))
+
+
+def moment(text: str) -> float:
+    """An argparse type: a local time of day (the next one), or a date and time; in seconds since the epoch."""
+    try:
+        if "T" in text or " " in text:
+            return datetime.fromisoformat(text).timestamp()
+        hour, _, minute = text.partition(":")
+        now = datetime.now()
+        then = now.replace(hour=int(hour), minute=int(minute), second=0, microsecond=0)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time; write 22:30, or 2026-05-01T22:30") from None
+    return (then if then > now else then + timedelta(days=1)).timestamp()
+
+
+def _absolute(folder: str) -> str:
+    """A path of another system than this stays what it is: the slaves may be there. Links stay links."""
+    if os.name == "posix" and is_absolute(folder) and not folder.startswith("/"):
+        return folder
+    return os.path.abspath(folder)  # noqa: PTH100
 
 
 def number(least: int, most: int) -> Callable[[str], int]:

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import UsageError
 from .arguments import (
     Commands,
     add_coordinator,
@@ -46,6 +47,7 @@ def add(commands: Commands) -> None:
     add_coordinator(parser)
     parser.add_argument("--wait", action="store_true", help="until the job has ended")
     _add_output(parser, "where the frames go, as they are done (implies --wait)")
+    parser.add_argument("--discard", action="store_true", help="keep no results: to try a scene, or to measure a farm")
     parser.add_argument("--again", action="store_true", help="render it again, even if an equal job is there")
     add_json(parser, "print JSON lines")
 
@@ -72,6 +74,8 @@ def run_render(args: argparse.Namespace) -> int:
     output = args.output or Path(f"{args.blend.stem}-frames")
     _require_blend(args.blend)
     check_writable(output)
+    if wanted.results_to:
+        check_writable(Path(wanted.results_to))
     signal.signal(signal.SIGTERM, _interrupt)  # or the temporary folder would stay
     # The farm first: it starts and warms up while the .blend is inspected.
     with LocalFarm(
@@ -80,6 +84,8 @@ def run_render(args: argparse.Namespace) -> int:
         blender=args.blender,
         devices=args.device,
         allow_scripts=args.allow_scripts,
+        shared=wanted.shared,
+        results_to=wanted.results_to,
         launcher=args.launcher,
     ) as farm:
         prepared = _prepare(args.blend, wanted, json=args.json)
@@ -95,6 +101,8 @@ def run_submit(args: argparse.Namespace) -> int:
 
     # A number that no earlier submission had makes another job of the same .blend.
     wanted = wishes(args, again=time.time_ns() // 10**6 if args.again else 0)
+    if args.discard and args.output is not None:
+        raise UsageError("--discard keeps no results, so there is nothing for --output; leave one of them out")
     if args.output is not None:
         check_writable(args.output)
     with Client(address(args)) as client:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..config import COORDINATOR_VARIABLE, Address, data_folder
 from ..constants import DEFAULT_HOST, DEFAULT_PORT, MAX_FRAMES_PER_JOB
+from ..errors import UsageError
 from .arguments import (
     Commands,
     Parser,
@@ -49,6 +50,13 @@ def add(commands: Commands) -> None:
         help="that one job may have (default: %(default)s)",
     )
     add_cache_limit(parser, "files of jobs that are over")
+    parser.add_argument(
+        "--set",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="a number of the scheduler; see docs/dispatch.md",
+    )
     parser.add_argument("--no-announce", action="store_true", help="do not tell the local network, by mDNS")
     add_farm(parser, "the name under which it is found, where there are several")
     add_json(parser, "print where it listens as one line of JSON")
@@ -60,6 +68,7 @@ def add(commands: Commands) -> None:
     add_discovery(parser)
     parser.add_argument("--name", help="(default: this machine's, and the number of the slot)")
     parser.add_argument("--threads", type=number(0, 4096), default=0, metavar="N", help="that render (default: all)")
+    parser.add_argument("--tag", metavar="TAG", action="append", default=[], help="for jobs that ask for it (--tag)")
     add_blender(parser)
     add_machine(parser)
     parser.add_argument("--data", type=Path, metavar="DIR", help=f"(default: inside {data_folder('slave')})")
@@ -69,6 +78,13 @@ def add(commands: Commands) -> None:
         action="append",
         default=[],
         help="a folder on a shared drive, as clients name it and as it is here: jobs may use files in it in place",
+    )
+    parser.add_argument(
+        "--results-folder",
+        metavar="FROM=TO",
+        action="append",
+        default=[],
+        help="a folder, as clients name it and as it is here: jobs may have their results written there too",
     )
     add_cache_limit(parser, "files of jobs that it does not render")
     parser.add_argument("--trace", type=Path, metavar="FILE", help="write when what began and ended, as JSON lines")
@@ -81,6 +97,7 @@ def _add_exit_with_stdin(parser: Parser) -> None:
 
 
 def run_coordinator(args: argparse.Namespace) -> int:
+    from ..scheduling.policy import policy
     from ..server import ServerOptions, serve
 
     def on_ready(listening: "Listening") -> None:
@@ -98,11 +115,19 @@ def run_coordinator(args: argparse.Namespace) -> int:
         port=args.port,
         max_frames=args.max_frames,
         cache_limit=args.cache_limit,
+        policy=policy(dict(_setting(text) for text in args.set)),
         announce=not args.no_announce,
         farm=args.farm,
         interface=args.interface,
     )
     return run_until_stopped(lambda: serve(options, on_ready), exit_with_stdin=args.exit_with_stdin)
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not sign:
+        raise UsageError(f"--set {text}: write NAME=VALUE, such as max_share=0.5")
+    return name, value
 
 
 def run_slave(args: argparse.Namespace) -> int:
@@ -111,6 +136,7 @@ def run_slave(args: argparse.Namespace) -> int:
     from ..slave import SlaveOptions, run
 
     path_maps = tuple(map(PathMap.parse, args.path_map))
+    results_folders = tuple(map(PathMap.parse, args.results_folder))
     named = None
     if args.coordinator is not None:
         named = Address.parse(args.coordinator)
@@ -128,8 +154,10 @@ def run_slave(args: argparse.Namespace) -> int:
             blender=args.blender,
             devices=tuple(args.device),
             allow_scripts=args.allow_scripts,
+            tags=tuple(dict.fromkeys(args.tag)),
             data=args.data,
             path_maps=path_maps,
+            results_folders=results_folders,
             trace=args.trace,
             cache_limit=args.cache_limit,
         )

@@ -9,7 +9,17 @@ from typing import Literal, Self
 from .. import errors
 from ..config import Address
 from ..protocol import codec
-from ..protocol.jobs import JOB_ID, Accepted, FrameInfo, JobInfo, Manifest, SlaveInfo, Version
+from ..protocol.jobs import (
+    JOB_ID,
+    Accepted,
+    Explanation,
+    FrameInfo,
+    JobChanges,
+    JobInfo,
+    Manifest,
+    SlaveInfo,
+    Version,
+)
 from ..protocol.messages import Event
 from . import downloads, events, uploads
 from .connection import Connection
@@ -113,6 +123,44 @@ class Client:
             self._connection.request("POST", f"/api/jobs/{job}/{command}"), JobInfo
         )
         return found
+
+    def change(self, job: str, changes: JobChanges) -> JobInfo:
+        """Change a job's priority, or how many slaves it may have."""
+        body = codec.dumps(changes).encode()
+        headers = {"Content-Type": "application/json"}
+        response = self._connection.request("PATCH", f"/api/jobs/{job}", data=body, headers=headers)
+        found: JobInfo = self._connection.decode(response, JobInfo)
+        return found
+
+    def why_job(self, job: str) -> Explanation:
+        """Why the job has the slaves that it has."""
+        response = self._connection.request("GET", f"/api/jobs/{job}/why")
+        found: Explanation = self._connection.decode(response, Explanation)
+        return found
+
+    def why_slave(self, slave: str) -> Explanation:
+        """Why the slave, by its id, renders what it renders, or is idle."""
+        response = self._connection.request("GET", f"/api/slaves/{slave}/why")
+        found: Explanation = self._connection.decode(response, Explanation)
+        return found
+
+    def heal(self, slave: str) -> SlaveInfo:
+        """Forget the failures of a slave, by its id."""
+        response = self._connection.request("POST", f"/api/slaves/{slave}/heal")
+        found: SlaveInfo = self._connection.decode(response, SlaveInfo)
+        return found
+
+    def slave(self, name: str) -> SlaveInfo:
+        """The slave of this name, or whose id alone begins so; a connected one before one that is away."""
+        known = self.slaves()
+        found = [one for one in known if one.name == name] or [one for one in known if name and one.id.startswith(name)]
+        found = [one for one in found if one.connected] or found
+        if len(found) == 1:
+            return found[0]
+        if found:
+            which = ", ".join(f"{one.id[:8]} ({one.name} on {one.host})" for one in found[:5])
+            raise errors.UsageError(f"{len(found)} slaves are called {name!r}: {which}; write the beginning of the id")
+        raise errors.NotFoundError(f"no slave {name!r} at {self.address.url}; 'netrender slaves' lists them")
 
     def slaves(self) -> list[SlaveInfo]:
         """All slaves that the coordinator knows."""

@@ -1,5 +1,6 @@
 """What goes in one request: a large file, or a batch of small ones."""
 
+import stat
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -59,10 +60,14 @@ def send_batch(connection: Connection, parcel: list[Upload], count: Count) -> No
 
 
 def size_of(path: Path) -> int:
+    """Raises StorageError; also for what took a file's place and is none: opening a pipe would never end."""
     try:
-        return path.stat().st_size
+        found = path.stat()
     except OSError as error:
         raise unreadable(path, error) from error
+    if not stat.S_ISREG(found.st_mode):
+        raise errors.StorageError(f"{path} is not a file any more; put it back, and submit again")
+    return found.st_size
 
 
 def unreadable(path: Path, error: OSError) -> errors.StorageError:

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 from .. import compression, errors
 from ..constants import RECONNECT_FIRST, RECONNECT_MOST, TRANSFER_ATTEMPTS, TRANSFER_BLOCK, TRANSFERS
 from ..protocol import deltas
 from .changes import Changes
 from .connection import Connection
-from .parcels import Count, Upload, parcels, send_batch, size_of
+from .parcels import Count, Upload, parcels, send_batch, size_of, unreadable
 
 logger = logging.getLogger(__name__)
 
@@ -38,11 +39,11 @@ class _Body:
     def __iter__(self) -> Iterator[bytes]:
         if self._head:
             yield self._head
-        with self._path.open("rb") as file:
+        with self._open() as file:
             for at, end in self._ranges:
                 file.seek(at)
                 while at < end:
-                    block = file.read(min(TRANSFER_BLOCK, end - at))
+                    block = self._read(file, min(TRANSFER_BLOCK, end - at))
                     if not block:  # or the coordinator would wait for the rest
                         raise errors.StorageError(f"{self._path} became shorter while it was sent; submit it again")
                     if self._closed.is_set():
@@ -50,6 +51,18 @@ class _Body:
                     yield block
                     at += len(block)
                     self._sent(at)
+
+    def _open(self) -> BinaryIO:
+        try:
+            return self._path.open("rb")
+        except OSError as error:  # it was there a moment ago
+            raise unreadable(self._path, error) from error
+
+    def _read(self, file: BinaryIO, size: int) -> bytes:
+        try:
+            return file.read(size)
+        except OSError as error:
+            raise unreadable(self._path, error) from error
 
 
 def upload(connection: Connection, blob: Upload, progress: Progress = ignore) -> None:

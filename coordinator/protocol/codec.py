@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, get_args
 
@@ -18,11 +19,13 @@ _converter = make_converter(forbid_extra_keys=True)
 
 
 def _exactly(kind: Any) -> None:
-    """Take only JSON values of this very type: cattrs alone would turn "3" into 3, and 3.5 too."""
+    """Take only JSON values of this very type: cattrs alone would turn "3" into 3, and 3.5 too. 3.0 is an integer."""
 
     def structure(value: Any, _: Any) -> Any:
         if type(value) is kind or (kind is float and type(value) is int):
             return kind(value)
+        if kind is int and type(value) is float and value.is_integer():
+            return int(value)
         raise TypeError(f"expected {kind.__name__}, got {json.dumps(value)[:60]}")
 
     _converter.register_structure_hook(kind, structure)
@@ -97,6 +100,11 @@ def _tagged(union: Any) -> cattrs.Converter:
     return converter
 
 
+@cache
+def _tags(union: Any) -> frozenset[str]:
+    return frozenset(tag(member) for member in get_args(union))
+
+
 def _first_cause(error: BaseException) -> BaseException:
     return _first_cause(error.exceptions[0]) if isinstance(error, cattrs.BaseValidationError) else error
 
@@ -125,7 +133,7 @@ def structure(data: Any, cls: Any, *, union: bool = False) -> Any:
     converter = _tagged(cls) if union else _converter
     if union and not (isinstance(data, dict) and isinstance(data.get("type"), str)):
         raise BadRequestError("body: expected an object with a field 'type'")
-    if union and data["type"] not in {tag(member) for member in get_args(cls)}:
+    if union and data["type"] not in _tags(cls):
         raise BadRequestError(f"type: unknown message {data['type'][:60]!r}")
     try:
         return converter.structure(data, cls)
@@ -140,16 +148,25 @@ def loads(text: str | bytes, cls: Any, *, union: bool = False) -> Any:
     return structure(parse(text), cls, union=union)
 
 
+def loads_each(text: str | bytes, union: Any) -> list[Any]:
+    """One message, or an array of them, of the classes of a union."""
+    data = parse(text)
+    return [structure(one, union, union=True) for one in (data if isinstance(data, list) else [data])]
+
+
 def parse(text: str | bytes) -> Any:
     """Plain JSON values. Raises BadRequestError."""
     try:
-        return json.loads(text, parse_constant=_no_constant)
+        return _decoder.decode(text if isinstance(text, str) else text.decode(json.detect_encoding(text)))
     except (ValueError, RecursionError) as error:
         raise BadRequestError(f"body: not JSON ({error})") from error
 
 
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
+
+
+_decoder = json.JSONDecoder(parse_constant=_no_constant)  # json.loads would make one for every message
 
 
 def unstructure(value: Any, union: Any = None) -> Any:
@@ -161,6 +178,13 @@ def unstructure(value: Any, union: Any = None) -> Any:
 
 def dumps(value: Any, union: Any = None) -> str:
     return json.dumps(unstructure(value, union), ensure_ascii=False, separators=(",", ":"))
+
+
+def dumps_each(values: Sequence[Any], union: Any) -> str:
+    """A message alone as itself, several as an array."""
+    if len(values) == 1:
+        return dumps(values[0], union)
+    return "[" + ",".join(dumps(value, union) for value in values) + "]"
 
 
 def digest(value: Any) -> str:

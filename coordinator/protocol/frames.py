@@ -127,3 +127,8 @@ class FrameRange(Sequence[int]):
     def _span_of(self, frame: int) -> int | None:
         which = bisect_right(self.spans, frame, key=lambda span: span.first) - 1
         return which if which >= 0 and frame in self.spans[which].frames else None
+
+
+def frame_name(frame: int) -> str:
+    """The file of a frame's result, in Blender's own numbering for ``####``: at least four digits."""
+    return f"{'-' if frame < 0 else ''}{abs(frame):04d}.exr"

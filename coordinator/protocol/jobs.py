@@ -8,10 +8,12 @@ from attrs import field, frozen, validators
 from ..errors import BadRequestError
 from . import codec
 from .frames import FrameRange
-from .paths import check_tree_path, is_absolute, without_token
-from .states import FrameState, JobState
+from .paths import check_folder, check_tree_path, is_absolute, without_token
+from .states import FrameOrder, FrameState, JobState
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
+SLAVE_ID = re.compile(r"[0-9a-f]{32}")
+TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,49}")
 JOB_ID = re.compile(r"[0-9a-f]{16}")
 
 
@@ -19,6 +21,13 @@ def check_sha256(text: str) -> str:
     if not SHA256.fullmatch(text):
         raise BadRequestError(f"{text[:80]!r} is not a SHA-256 in lower-case hexadecimal")
     return text
+
+
+def check_tags(tags: tuple[str, ...]) -> None:
+    """Raises BadRequestError that names the tag which cannot be one."""
+    for tag in tags:
+        if not TAG.fullmatch(tag):
+            raise BadRequestError(f"tags: {tag[:60]!r} is no tag; use up to 50 letters, digits, '.', '_' and '-'")
 
 
 @frozen(kw_only=True)
@@ -85,11 +94,27 @@ class Manifest:
     frames: str  # canonical frame range
     render: RenderSettings
     blender: str  # "4.5": the oldest Blender that can open the file as it is
-    features: tuple[str, ...] = ()  # what a slave must have, such as "denoiser"
+    features: tuple[str, ...] = ()  # what a slave must have, such as "denoiser" or "gpu"
     mapped: tuple[Mapped, ...] = ()
     colors: str = ""  # the path, among `files`, of the OpenColorIO configuration; empty for Blender's own
+    tags: tuple[str, ...] = ()  # every one of these must be among the tags that a slave was started with
+    memory: int = field(default=0, validator=validators.ge(0))
+    """Bytes: a slave must have them, a renderer gets no more; 0 for any."""
+    only_slaves: tuple[str, ...] = ()  # names of slaves: no other gets the job; empty for all
+    never_slaves: tuple[str, ...] = ()  # names of slaves that do not get the job
+    max_slaves: int = field(default=0, validator=validators.ge(0))  # that have frames of it at once; 0 for no limit
+    after: tuple[str, ...] = ()  # ids of jobs of which every frame must be done first
+    paused: bool = False  # announced as paused
+    start: float = field(default=0.0, validator=[validators.ge(0), validators.le(1e11)])  # not before; 0 for at once
+    order: FrameOrder = FrameOrder.SEQUENCE
+    results: str = ""  # a folder, as the client names it, to which slaves also write each result; empty for none
     chunk: int = field(default=0, validator=[validators.ge(0), validators.le(10_000)])  # frames; 0 is automatic
     priority: int = field(default=1, validator=[validators.ge(1), validators.le(10)])
+    attempts: int = field(default=0, validator=[validators.ge(0), validators.le(100)])
+    """Different slaves on which a frame must fail until it is given up; 0 for the coordinator's own number."""
+    stall: float = field(default=0.0, validator=[validators.ge(0), validators.le(1e6)])
+    """Seconds without any sign of progress after which a renderer is ended; 0 adapts to the job's frames."""
+    discard: bool = False  # results are not sent nor kept: to try a scene, or to measure a farm
     again: int = 0  # a different number makes a new job of an equal one
 
     def __attrs_post_init__(self) -> None:
@@ -114,6 +139,14 @@ class Manifest:
             raise BadRequestError(f"blend: {self.blend!r} is not among the files")
         if self.colors and self.colors not in (file.path for file in self.files):
             raise BadRequestError(f"colors: {self.colors!r} is not among the files")
+        check_tags(self.tags)
+        for job in self.after:
+            if not JOB_ID.fullmatch(job):
+                raise BadRequestError(f"after: {job[:40]!r} is not a job's id of 16 hexadecimal digits")
+        if both := set(self.only_slaves) & set(self.never_slaves):
+            raise BadRequestError(f"only_slaves and never_slaves: {min(both)!r} is in both")
+        if self.results:
+            check_folder(self.results)
         if not re.fullmatch(r"[0-9]{1,4}\.[0-9]{1,4}", self.blender):
             raise BadRequestError(f"blender: {self.blender!r} is not a version such as 4.5")
 
@@ -123,6 +156,16 @@ class Manifest:
         return codec.digest(self)[:16]
 
     @property
+    def scene(self) -> str:
+        """Jobs with an equal one render the same open scene: a slave that has it begins at once.
+
+        Empty if some files come only with the frames that need them: then what is open may lack them.
+        """
+        if any(file.frames for file in self.files):
+            return ""
+        return codec.digest([self.blend, self.files, self.render, self.mapped, self.colors])[:32]
+
+    @property
     def blobs(self) -> dict[str, int]:
         """Size in bytes of every blob that the job needs, by SHA-256."""
         return {file.sha256: file.size for file in self.files}
@@ -130,6 +173,14 @@ class Manifest:
     def files_for(self, frames: Collection[int]) -> list[File]:
         """What a slave must have to render these frames."""
         return [file for file in self.files if file.needed_by(frames)]
+
+
+@frozen(kw_only=True)
+class JobChanges:
+    """What can be changed of a job after it was announced. None leaves it as it is."""
+
+    priority: int | None = field(default=None, validator=validators.optional([validators.ge(1), validators.le(10)]))
+    max_slaves: int | None = field(default=None, validator=validators.optional(validators.ge(0)))
 
 
 @frozen(kw_only=True)
@@ -173,6 +224,9 @@ class JobInfo:
     started: float | None  # first dispatch
     finished: float | None
     slaves: dict[str, int]  # frames done, by the slave's name
+    max_slaves: int = 0  # at once; 0 for no limit
+    using: int = 0  # slaves that have frames of it now
+    barred: tuple[str, ...] = ()  # names of the slaves that get no more of it, as they failed too often
 
 
 @frozen(kw_only=True)
@@ -203,6 +257,26 @@ class SlaveInfo:
     job: str  # id of the job that it renders, or empty
     frame: int | None  # the frame that it renders
     last_seen: float
+    tags: tuple[str, ...] = ()
+    memory: int = 0  # bytes of the machine; 0 if it is not known
+    sick: str = ""  # why it gets no work until it is healed; empty if it is well
+
+
+@frozen(kw_only=True)
+class Fact:
+    """One reason why something is as it is. A program reads the code, a person the text."""
+
+    code: str  # stable: the names are in scheduling/explain.py
+    text: str  # what is so, and where something can be done about it, what
+
+
+@frozen(kw_only=True)
+class Explanation:
+    """Why a job has the slaves that it has, or why a slave is idle."""
+
+    about: str  # id of the job or of the slave
+    name: str
+    facts: tuple[Fact, ...]  # the most important one first
 
 
 @frozen(kw_only=True)

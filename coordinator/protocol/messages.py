@@ -5,7 +5,7 @@ On the wire each is a JSON object whose ``type`` is the class's name in kebab-ca
 
 from attrs import field, frozen, validators
 
-from .jobs import JobInfo, SlaveInfo
+from .jobs import JobInfo, SlaveInfo, check_tags
 
 # --- slave -> coordinator ---------------------------------------------------------------------------------------------
 
@@ -22,6 +22,11 @@ class Hello:
     threads: int = field(validator=[validators.ge(1), validators.le(65_536)])
     features: tuple[str, ...] = ()
     holding: tuple[int, ...] = ()  # leases that it renders, or whose results it still has to send
+    tags: tuple[str, ...] = ()  # what it was started with, for jobs that ask for them
+    memory: int = field(default=0, validator=validators.ge(0))  # bytes that the machine has; 0 if not known
+
+    def __attrs_post_init__(self) -> None:
+        check_tags(self.tags)
 
 
 @frozen(kw_only=True)
@@ -52,6 +57,15 @@ class Failed:
 
 
 @frozen(kw_only=True)
+class Done:
+    """The frame is rendered, of a job whose results are discarded. Any other is done by its result."""
+
+    lease: int
+    frame: int
+    seconds: float = field(validator=validators.ge(0))  # render time
+
+
+@frozen(kw_only=True)
 class Goodbye:
     """The slave stops. Frames that it has neither rendered nor delivered go back to the queue at once."""
 
@@ -76,14 +90,17 @@ class Work:
     lease: int
     job: str
     frames: tuple[int, ...]
+    scene: str = ""  # leases of jobs with an equal one render the same open scene; empty for one of its own
+    stall: float = 0.0  # seconds without a sign of progress after which the renderer is to be ended; 0 for never
 
 
 @frozen(kw_only=True)
 class Cancel:
-    """The lease is revoked: stop its frames, drop its results."""
+    """The lease, or only some of its frames, is revoked: stop them, drop their results."""
 
     lease: int
     reason: str
+    frames: tuple[int, ...] = ()  # empty for all
 
 
 @frozen(kw_only=True)
@@ -171,7 +188,7 @@ class SlaveChanged:
     slave: SlaveInfo
 
 
-FromSlave = Hello | Started | Progress | Failed | Goodbye
+FromSlave = Hello | Started | Progress | Done | Failed | Goodbye
 ToSlave = Welcome | Work | Cancel | Refused
 Event = (
     JobChanged

@@ -45,6 +45,23 @@ def is_absolute(path: str) -> bool:
     return _ABSOLUTE.match(path) is not None
 
 
+def check_folder(path: str) -> str:
+    """Return an absolute folder of any operating system, in either kind of slash, or raise BadPathError."""
+
+    def refuse(why: str) -> BadPathError:
+        return BadPathError(f"folder {path[:120]!r} {why}")
+
+    if not is_absolute(path):
+        raise refuse("is not an absolute path")
+    if len(path.encode(errors="surrogatepass")) > MAX_PATH:
+        raise refuse(f"is longer than {MAX_PATH} bytes")
+    if ".." in re.split(r"[/\\]", path):
+        raise refuse("has the part '..'; name the folder itself")
+    if any(unicodedata.category(c) in ("Cc", "Cs") for c in path):
+        raise refuse("has a character that is none of a name")
+    return path
+
+
 def without_token(path: str) -> str:
     """The path of a set of tiles with a number instead of its token, to be checked as a path."""
     for token in TILE_TOKENS:

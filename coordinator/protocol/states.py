@@ -7,7 +7,7 @@ from typing import TypeVar
 
 class JobState(StrEnum):
     WAITING = "waiting"
-    """Announced; some of its files have not arrived."""
+    """Something must come first: files that have not arrived, other jobs, its start time."""
     QUEUED = "queued"
     """May be dispatched. Frames of it may be rendering."""
     PAUSED = "paused"
@@ -16,6 +16,15 @@ class JobState(StrEnum):
     """Every frame is done or an error."""
     CANCELLED = "cancelled"
     """Ended by a person; frames that are done stay."""
+
+
+class FrameOrder(StrEnum):
+    """In which order the frames of a job are handed out."""
+
+    SEQUENCE = "sequence"
+    """From the first to the last: what is done can be played."""
+    SPREAD = "spread"
+    """First, last, middle, and so on into the gaps: errors and the look of the whole show early."""
 
 
 class FrameState(StrEnum):

@@ -1,84 +1,85 @@
-"""Which work goes to whom, and how much of it at once."""
+"""Which work goes to whom."""
 
-from math import ceil
+from .chunks import chunk_size
+from .events import Decision
+from .failures import better_elsewhere
+from .farm import Farm, Job, Slave
+from .leases import grant
+from .newcomers import make_room
+from .stragglers import help_out
 
-from ..constants import CHUNK_TARGET
-from ..protocol.states import FrameState
-from .events import Decision, FrameMoved, Granted, JobMoved
-from .farm import Farm, Job, Lease, Slave, series
 
-
-def dispatch(farm: Farm, now: float) -> list[Decision]:
-    """Give work to every slave that can take some, oldest job first."""
-    jobs = sorted((job for job in farm.jobs.values() if job.ready), key=lambda job: job.order)
-    if not jobs:
-        return []
-    slaves = farm.connected()
+def dispatch(farm: Farm) -> list[Decision]:
+    """Give work to every slave that can take some: to those to which something happened, or to all if there is news."""
     decisions: list[Decision] = []
-    # Who has nothing at all comes before who would only hold it ready for later.
-    for slave in sorted(slaves, key=lambda slave: bool(slave.leases)):
-        if any(farm.leases[lease].unstarted for lease in slave.leases):
+    while farm.ranking.news or farm.woken:
+        if farm.ranking.news:
+            farm.ranking.news = False
+            slaves = list(farm.hungry.values())
+        else:
+            slaves = list(farm.woken.values())
+        awake = list(farm.woken.values())
+        farm.woken.clear()
+        # Who has nothing at all comes before who would only hold it ready for later.
+        for slave in sorted(slaves, key=lambda slave: bool(slave.leases)) if len(slaves) > 1 else slaves:
+            if not farm.ranking.groups:
+                break
+            if slave.id in farm.hungry:
+                decisions += _serve(farm, slave)
+        farm.woken.clear()  # a grant looks after its slave, but there is nothing more for it
+        decisions += make_room(farm)
+        decisions += help_out(farm, awake)
+    return decisions
+
+
+def _serve(farm: Farm, slave: Slave) -> list[Decision]:
+    for job in candidates(farm, slave):
+        frames = job.frames.take(chunk_size(farm, job, slave), better_elsewhere(farm, slave, job))
+        if frames:
+            return grant(farm, slave, job, frames)
+    return []
+
+
+def candidates(farm: Farm, slave: Slave) -> list[Job]:
+    """The jobs of which this slave gets something, best first; of those that it is sure to get, no more than one."""
+    # A slave that still renders gets its next chunk early, but not the last frames: another may be free sooner.
+    if slave.leases and farm.ranking.frames < len(farm.online):
+        return []
+    uncertain: list[Job] = []  # it failed in them: maybe what is left is for others
+    exceptions: list[Job] = []
+    for not_first, weighted, _, number in farm.ranking.best_first(slave.kind, slave.name):
+        job = farm.jobs[number]
+        if slave.id in job.barred:
             continue
-        for job in jobs:
-            if job.ready and farm.may_render(slave, job) and _worth_it(farm, slave, job, len(slaves)):
-                granted = _grant(farm, slave, job, len(slaves), now)
-                if granted:
-                    decisions += granted
-                    break
-    return decisions
+        if is_exception(farm, job):
+            exceptions.append(job)
+            continue
+        if slave.id in job.failed_on:
+            uncertain.append(job)
+            continue
+        if not_first:
+            job = _scene_at_hand(farm, slave, weighted) or job
+        return [*uncertain, job]
+    return uncertain + exceptions
 
 
-def _worth_it(farm: Farm, slave: Slave, job: Job, slaves: int) -> bool:
-    """A slave that still renders gets its next chunk early, but not the last frames: another may be free sooner."""
-    return not slave.leases or job.frames.count(FrameState.QUEUED) >= slaves
+def is_exception(farm: Farm, job: Job) -> bool:
+    """It has more than its most, counting what slaves render and what they hold ready: it goes behind the others."""
+    return (job.rendering + job.committed) / 2 > farm.policy.max_share * len(farm.online)
 
 
-def chunk_size(job: Job, slaves: int) -> int:
-    """The job's own number, or what renders in the chunk target, shrinking so that all slaves end together."""
-    if job.manifest.chunk:
-        return job.manifest.chunk
-    if not job.frame_seconds:
-        return 1
-    share = ceil(job.frames.count(FrameState.QUEUED) / (2 * slaves))
-    return max(1, min(share, int(CHUNK_TARGET / job.frame_seconds)))
-
-
-def _grant(farm: Farm, slave: Slave, job: Job, slaves: int, now: float) -> list[Decision]:
-    frames = job.frames.take(chunk_size(job, slaves), _better_elsewhere(farm, slave, job))
-    if not frames:
-        return []
-    lease = Lease(id=farm.next_lease, job=job.id, slave=slave.id, frames=set(frames), unstarted=set(frames))
-    farm.next_lease += 1
-    farm.leases[lease.id] = lease
-    slave.leases.append(lease.id)
-    slave.scene = job.scene
-    job.leases.add(lease.id)
-    decisions: list[Decision] = []
-    if not job.blender or job.started is None:
-        job.blender = "{}.{}".format(*series(slave.blender))
-        job.started = job.started or now
-        job.reason = f"rendering with Blender {job.blender}"
-        decisions.append(JobMoved(job=job.id, state=job.state, reason=job.reason))
-    decisions += [
-        FrameMoved(
-            job=job.id,
-            frame=frame,
-            state=FrameState.DISPATCHED,
-            reason=f"to {slave.name}",
-            slave=slave.id,
-            lease=lease.id,
-            attempts=job.attempts.get(frame, 0),
-        )
-        for frame in frames
-    ]
-    decisions.append(Granted(lease=lease.id, slave=slave.id, job=job.id, frames=frames))
-    return decisions
-
-
-def _better_elsewhere(farm: Farm, slave: Slave, job: Job) -> frozenset[int]:
-    """Frames that failed on this slave, and that another one, which has not failed them, can try."""
-    failed = job.failed_on.get(slave.id)
-    if not failed:
-        return frozenset()
-    others = [job.failed_on.get(o.id, set()) for o in farm.connected() if o is not slave and farm.may_render(o, job)]
-    return frozenset(frame for frame in failed if any(frame not in theirs for theirs in others))
+def _scene_at_hand(farm: Farm, slave: Slave, best: float) -> Job | None:
+    """The job that the slave rendered last, if it is ahead of the best by next to nothing: no scene is opened anew."""
+    job = farm.jobs.get(slave.last_job)
+    if (
+        job is None
+        or job not in farm.ranking
+        or job.entry is None
+        or not job.entry[0]
+        or job.entry[1] > best + farm.policy.sticky
+        or slave.id in job.failed_on
+        or is_exception(farm, job)
+        or not farm.would_render(slave, job)
+    ):
+        return None
+    return job

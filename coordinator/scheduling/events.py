@@ -2,7 +2,7 @@
 
 from attrs import field, frozen
 
-from ..protocol.jobs import FrameInfo, JobInfo, Manifest
+from ..protocol.jobs import FrameInfo, JobChanges, JobInfo, Manifest
 from ..protocol.states import FrameState, JobState
 
 # --- events: each carries the time, in seconds since the epoch --------------------------------------------------------
@@ -42,6 +42,30 @@ class JobCommanded:
 
 
 @frozen(kw_only=True)
+class JobChanged:
+    """A person's wish about a job that is there."""
+
+    now: float
+    job: str
+    changes: JobChanges
+
+
+@frozen(kw_only=True)
+class SlaveHealed:
+    """A person's word: what made it fail is over."""
+
+    now: float
+    slave: str
+
+
+@frozen(kw_only=True)
+class Tick:
+    """Time has passed; `upkeep.due` says when the next one is wanted."""
+
+    now: float
+
+
+@frozen(kw_only=True)
 class SlaveJoined:
     now: float
     slave: str
@@ -51,6 +75,8 @@ class SlaveJoined:
     threads: int
     features: tuple[str, ...] = ()
     holding: tuple[int, ...] = ()
+    tags: tuple[str, ...] = ()
+    memory: int = 0
 
 
 @frozen(kw_only=True)
@@ -83,8 +109,8 @@ class FrameDone:
     job: str
     frame: int
     seconds: float
-    sha256: str
-    size: int
+    sha256: str = ""  # empty if the job's results are discarded
+    size: int = 0
 
 
 @frozen(kw_only=True)
@@ -101,6 +127,9 @@ Event = (
     | JobRestored
     | BlobsArrived
     | JobCommanded
+    | JobChanged
+    | SlaveHealed
+    | Tick
     | SlaveJoined
     | SlaveLeft
     | GraceEnded
@@ -120,20 +149,22 @@ class Granted:
     slave: str
     job: str
     frames: tuple[int, ...]
+    stall: float  # seconds without a sign of progress after which the renderer hangs
 
 
 @frozen(kw_only=True)
 class Revoked:
-    """What the slave still does under this lease is void."""
+    """What the slave still does under this lease, or for these of its frames, is void."""
 
     lease: int
     slave: str
     reason: str
+    frames: tuple[int, ...] = ()  # empty for all
 
 
 @frozen(kw_only=True)
 class JobMoved:
-    """The job is new, or its state, or the Blender version that it is pinned to, changed."""
+    """The job is new, or its state, its reason, its priority or the Blender version it is pinned to changed."""
 
     job: str
     state: JobState

@@ -7,14 +7,13 @@ from attrs import define, field
 
 from ..protocol.frames import FrameRange
 from ..protocol.jobs import File, Manifest
-from ..protocol.states import JOB_MOVES, JobState, check
+from ..protocol.states import ENDED, JOB_MOVES, JobState, check
 from .frames import FrameTable
+from .needs import Kind, Need, series
+from .policy import Policy
+from .ranking import Ranking
 
-
-def series(version: str) -> tuple[int, int]:
-    """``"4.5.15"`` is of the series (4, 5): within one, a file renders the same."""
-    major, minor = version.split(".")[:2]
-    return int(major), int(minor)
+RECENT = 0.3  # weight of the newest frame in a running mean; cost drifts along an animation
 
 
 @define(kw_only=True, eq=False)
@@ -26,6 +25,8 @@ class Job:
     frames: FrameTable
     state: JobState
     reason: str
+    priority: int = 1
+    max_slaves: int = 0  # at once; 0 for no limit
     missing: set[str] = field(factory=set)  # blobs that have not arrived
     _waits: Counter[int] = field(factory=Counter)  # how many of the missing files a frame of its own needs
     _common: frozenset[str] | None = None  # blobs that all frames need
@@ -33,14 +34,28 @@ class Job:
     started: float | None = None
     finished: float | None = None
     leases: set[int] = field(factory=set)
+    users: dict[str, int] = field(factory=dict)  # slaves that have leases of it, and how many
+    rendering: int = 0  # slaves whose first lease, on which they work, is of it
+    committed: int = 0  # slaves whose last lease, after which they are free, is of it
+    twice: dict[int, list[int]] = field(factory=dict)  # frames that two slaves render: their leases
+    dispatched: int = 0  # frames, ever
+    last_dispatch: float = 0.0
+    usage: float = 0.0  # share of the farm that it held, averaged over time; as of the last sample
     attempts: dict[int, int] = field(factory=dict)  # failures, by frame
     failed_on: dict[str, set[int]] = field(factory=dict)  # frames that failed, by slave
+    failures: dict[str, int] = field(factory=dict)  # by slave
+    barred: dict[str, float] = field(factory=dict)  # slaves that get no more of it, and since when
     done_by: dict[str, int] = field(factory=dict)  # frames done, by the slave's name
     frame_seconds: float | None = None  # running mean of the last frames' render times
+    seconds_on: dict[str, float] = field(factory=dict)  # the same, by slave
+    open_seconds: float = 0.0  # from a slave's first chunk to its first frame: files, and opening the scene
+    need: Need = field(init=False)
+    scene: str = field(init=False)  # slaves that have one open that is equal begin at once
+    entry: tuple[bool, float, int, str] | None = None  # its place in the ranking
 
-    def move(self, new: JobState, reason: str) -> None:
-        check(JOB_MOVES, f"job {self.id}", self.state, new, reason)
-        self.state, self.reason = new, reason
+    def __attrs_post_init__(self) -> None:
+        self.need = Need.of(self.manifest, self.blender)
+        self.scene = self.manifest.scene
 
     def wait_for(self, missing: Iterable[str]) -> bool:
         """These blobs are missing. True if some frame has all that it needs: the job need not wait for the rest."""
@@ -77,19 +92,38 @@ class Job:
     def _own(self, file: File) -> list[int]:
         return [frame for frame in FrameRange.parse(file.frames) if frame in self.frames.range]
 
-    @property
-    def scene(self) -> str:
-        """The blob of its .blend: slaves that hold it open begin at once."""
-        return next(file.sha256 for file in self.manifest.files if file.path == self.manifest.blend)
+    def move(self, new: JobState, reason: str) -> None:
+        check(JOB_MOVES, f"job {self.id}", self.state, new, reason)
+        self.state, self.reason = new, reason
 
-    def measured(self, seconds: float) -> None:
-        """Learn from a frame that took ``seconds``; recent frames count most, as cost drifts along an animation."""
+    def pin(self, blender: str) -> None:
+        """Only this series renders it from now on; any may again for ''."""
+        self.blender = blender
+        self.need = Need.of(self.manifest, blender)
+
+    def measured(self, seconds: float, slave: str | None = None) -> None:
+        """Learn from a frame that took ``seconds``."""
         old = self.frame_seconds
-        self.frame_seconds = seconds if old is None else old + (seconds - old) * 0.3
+        self.frame_seconds = seconds if old is None else old + (seconds - old) * RECENT
+        if slave is not None:
+            old = self.seconds_on.get(slave)
+            self.seconds_on[slave] = seconds if old is None else old + (seconds - old) * RECENT
+
+    def expected(self, slave: str) -> float | None:
+        """Seconds that this slave is expected to need for a frame; None if nothing is known."""
+        return self.seconds_on.get(slave, self.frame_seconds)
+
+    @property
+    def full(self) -> bool:
+        return 0 < self.max_slaves <= len(self.users)
 
     @property
     def ready(self) -> bool:
         return self.state is JobState.QUEUED and self.frames.takeable > 0
+
+    @property
+    def ended(self) -> bool:
+        return self.state in ENDED
 
 
 @define(kw_only=True, eq=False)
@@ -100,16 +134,32 @@ class Slave:
     blender: str
     threads: int
     features: frozenset[str] = frozenset()
+    tags: frozenset[str] = frozenset()
+    memory: int = 0
     connected: bool = False
     leases: list[int] = field(factory=list)  # in the order in which it works on them
+    renders_for: str = ""  # the job of the first of them ...
+    committed_to: str = ""  # ... and of the last
     last_seen: float = 0.0
     job: str = ""  # what it renders now
     frame: int | None = None
-    scene: str = ""  # blob of the .blend that it opened, or will open, last
+    seconds: float | None = None  # its time for frames, relative to the mean of their jobs
+    last_job: str = ""  # the job that it rendered last
+    scene: str = ""  # that it opened last
+    failed_jobs: dict[str, str] = field(factory=dict)  # jobs in which it failed since its last success: the message
+    sick_since: float | None = None
+    kind: Kind = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.describe()
 
     def holds(self, job: Job) -> bool:
-        """Whether it has the job's scene: among equal jobs it gets this one."""
-        return self.scene == job.scene
+        """Whether it has the job's scene open."""
+        return self.last_job == job.id or (self.scene != "" and self.scene == job.scene)
+
+    def describe(self) -> None:
+        """To be called when what it is has changed."""
+        self.kind = Kind(blender=series(self.blender), features=self.features, tags=self.tags, memory=self.memory)
 
 
 @define(kw_only=True, eq=False)
@@ -119,26 +169,102 @@ class Lease:
     slave: str
     frames: set[int]  # neither done nor failed yet
     unstarted: set[int]
+    given: tuple[int, ...] = ()  # in the order in which they are rendered
+    granted: float = 0.0
+    current: int | None = None  # the frame that renders ...
+    since: float = 0.0  # ... since then
 
     def drop(self, frame: int) -> None:
         self.frames.discard(frame)
         self.unstarted.discard(frame)
+        if self.current == frame:
+            self.current = None
 
 
 @define(kw_only=True, eq=False)
 class Farm:
+    policy: Policy = field(factory=Policy)
+    now: float = 0.0  # of the last event
+    sampled: float | None = None  # when usage was sampled last
     jobs: dict[str, Job] = field(factory=dict)
     slaves: dict[str, Slave] = field(factory=dict)
     leases: dict[int, Lease] = field(factory=dict)
     next_lease: int = 1
     next_order: int = 1
+    ranking: Ranking = field(factory=Ranking)
+    online: dict[str, Slave] = field(factory=dict)  # the connected slaves
+    hungry: dict[str, Slave] = field(factory=dict)  # those that can take a chunk, and have found none
+    woken: dict[str, Slave] = field(factory=dict)  # hungry slaves to which something happened in this step
+    awaiting: dict[str, set[str]] = field(factory=dict)  # jobs by the blobs that they wait for
+    dependents: dict[str, set[str]] = field(factory=dict)  # jobs by the jobs that they come after
+    due_changed: bool = False  # `upkeep.due` may say an earlier time than before
+
+    def add(self, job: Job) -> None:
+        """Take in a job, new or loaded."""
+        self.jobs[job.id] = job
+        self.next_order = max(self.next_order, job.order + 1)
+        self.await_blobs(job)
+        for other in job.manifest.after:
+            self.dependents.setdefault(other, set()).add(job.id)
+        self.rank(job)
+
+    def await_blobs(self, job: Job) -> None:
+        for sha256 in job.missing:
+            self.awaiting.setdefault(sha256, set()).add(job.id)
+
+    def rank(self, job: Job) -> None:
+        """To be called when anything changed on which its place among the jobs depends."""
+        self.ranking.put(job, self.policy, len(self.online), self.now)
+
+    def recount(self, slave: Slave) -> None:
+        """To be called when the leases of a slave have changed: how much of the farm each job has."""
+        first = self.leases[slave.leases[0]].job if slave.leases else ""
+        last = self.leases[slave.leases[-1]].job if slave.leases else ""
+        if first != slave.renders_for:
+            if slave.renders_for:
+                self.jobs[slave.renders_for].rendering -= 1
+            if first:
+                self.jobs[first].rendering += 1
+            slave.renders_for = first
+        if last != slave.committed_to:
+            if slave.committed_to:
+                self.jobs[slave.committed_to].committed -= 1
+                self.rank(self.jobs[slave.committed_to])
+            if last:
+                self.jobs[last].committed += 1
+            slave.committed_to = last
 
     def may_render(self, slave: Slave, job: Job) -> bool:
-        """Whether this slave's Blender can render the job as it was meant."""
-        needs = job.manifest
-        if job.blender and job.blender != "{}.{}".format(*series(slave.blender)):
-            return False
-        return series(slave.blender) >= series(needs.blender) and slave.features.issuperset(needs.features)
+        """Whether this slave can render the job as it was meant, and is wanted for it."""
+        return job.need.met_by(slave.kind) and job.need.admits(slave.name)
+
+    def would_render(self, slave: Slave, job: Job) -> bool:
+        """Whether it would get work of this job, if there were some and it had nothing else to do."""
+        return (
+            slave.connected and slave.sick_since is None and slave.id not in job.barred and self.may_render(slave, job)
+        )
+
+    def look_after(self, slave: Slave) -> None:
+        """To be called when anything happened to a slave: maybe it can take work."""
+        hungry = (
+            slave.connected
+            and slave.sick_since is None
+            and not any(self.leases[lease].unstarted for lease in slave.leases)
+        )
+        if hungry:
+            self.hungry[slave.id] = self.woken[slave.id] = slave
+        else:
+            self.hungry.pop(slave.id, None)
+            self.woken.pop(slave.id, None)
+
+    def connect(self, slave: Slave, connected: bool) -> None:
+        slave.connected = connected
+        if connected:
+            self.online[slave.id] = slave
+        else:
+            self.online.pop(slave.id, None)
+        self.look_after(slave)
+        self.ranking.news = True  # who is there decides who else may try a frame that failed
 
     def connected(self) -> list[Slave]:
-        return [slave for slave in self.slaves.values() if slave.connected]
+        return list(self.online.values())

@@ -23,7 +23,7 @@ async def get(request: web.Request) -> web.StreamResponse:
     if job.state not in ENDED:
         raise ConflictError(f"job {job_id} is {job.state}: only a job that is over can be archived")
     frames = tuple(records.frames(service.farm, service.database, job_id))
-    about = archive.About(manifest=job.manifest, job=job_info(job), frames=frames)
+    about = archive.About(manifest=job.manifest, job=job_info(service.farm, job), frames=frames)
 
     def entries() -> list[archive.Entry]:
         return list(
@@ -74,7 +74,7 @@ async def post(request: web.Request) -> web.Response:
         await service.apply(
             JobRestored(now=service.clock(), manifest=about.manifest, job=about.job, frames=about.frames)
         )
-    return r.answer(job_info(find_job(service.farm, about.manifest.id)), status=201 if new else 200)
+    return r.answer(job_info(service.farm, find_job(service.farm, about.manifest.id)), status=201 if new else 200)
 
 
 class _temporary:

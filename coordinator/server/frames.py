@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
+from ..constants import SMALL_BLOB
 from ..errors import BadRequestError, FrameFailedError, NotFoundError
 from ..protocol.jobs import FrameInfo, check_sha256
 from ..protocol.messages import LogAppended
@@ -22,8 +23,13 @@ async def put_result(request: web.Request) -> web.Response:
     seconds = r.seconds_header(request, "Netrender-Seconds")
     sha256 = check_sha256(r.header(request, "Netrender-SHA256"))
     check_lease(service.farm, slave, lease, frame, job)  # before megabytes are read for nothing; step checks again
-    await service.results.receive(sha256, _body(request))
-    size = service.results.size(sha256) or 0
+    if 0 < (request.content_length or 0) <= SMALL_BLOB:
+        data = b"".join([block async for block in _body(request)])
+        await service.results.receive_small(sha256, data)
+        size = len(data)
+    else:
+        await service.results.receive(sha256, _body(request))
+        size = service.results.size(sha256) or 0
     await service.apply(
         FrameDone(
             now=service.clock(),

@@ -6,8 +6,10 @@ from .. import __version__
 from ..constants import PROTOCOL_VERSION
 from ..errors import BadFramesError
 from ..protocol.frames import FrameRange
-from ..protocol.jobs import Manifest, Version
-from ..scheduling.step import find_job
+from ..protocol.jobs import JobChanges, Manifest, Version
+from ..scheduling import explain
+from ..scheduling.events import JobChanged, SlaveHealed
+from ..scheduling.leases import find_job, find_slave
 from ..store import records
 from . import requests as r
 from .reports import job_info, slave_info
@@ -30,15 +32,39 @@ async def announce(request: web.Request) -> web.Response:
 
 async def all_jobs(request: web.Request) -> web.Response:
     jobs = sorted(r.service(request).farm.jobs.values(), key=lambda job: -job.order)
-    infos = [job_info(job) for job in jobs]
+    infos = [job_info(r.service(request).farm, job) for job in jobs]
     await r.service(request).settled()
     return r.answer(infos)
 
 
 async def one_job(request: web.Request) -> web.Response:
-    info = job_info(find_job(r.service(request).farm, r.job_id(request)))
-    await r.service(request).settled()
+    service = r.service(request)
+    info = job_info(service.farm, find_job(service.farm, r.job_id(request)))
+    await service.settled()
     return r.answer(info)
+
+
+async def change(request: web.Request) -> web.Response:
+    service, job = r.service(request), r.job_id(request)
+    changes: JobChanges = await r.body(request, JobChanges)
+    await service.apply(JobChanged(now=service.clock(), job=job, changes=changes))
+    return r.answer(job_info(service.farm, find_job(service.farm, job)))
+
+
+async def why_job(request: web.Request) -> web.Response:
+    farm = r.service(request).farm
+    return r.answer(explain.job(farm, find_job(farm, r.job_id(request))))
+
+
+async def why_slave(request: web.Request) -> web.Response:
+    farm = r.service(request).farm
+    return r.answer(explain.slave(farm, find_slave(farm, r.slave_id(request))))
+
+
+async def heal(request: web.Request) -> web.Response:
+    service, slave = r.service(request), r.slave_id(request)
+    await service.apply(SlaveHealed(now=service.clock(), slave=slave))
+    return r.answer(slave_info(find_slave(service.farm, slave)))
 
 
 async def manifest(request: web.Request) -> web.Response:
@@ -48,7 +74,7 @@ async def manifest(request: web.Request) -> web.Response:
 async def command(request: web.Request) -> web.Response:
     service, job = r.service(request), r.job_id(request)
     await service.command(job, request.match_info["command"])
-    return r.answer(job_info(find_job(service.farm, job)))
+    return r.answer(job_info(service.farm, find_job(service.farm, job)))
 
 
 async def frames(request: web.Request) -> web.Response:
@@ -67,8 +93,12 @@ ROUTES = [
     web.post("/api/jobs", announce),
     web.get("/api/jobs", all_jobs),
     web.get("/api/jobs/{job}", one_job),
+    web.patch("/api/jobs/{job}", change),
+    web.get("/api/jobs/{job}/why", why_job),
     web.get("/api/jobs/{job}/manifest", manifest),
     web.post("/api/jobs/{job}/{command:cancel|pause|resume|reset}", command),
     web.get("/api/jobs/{job}/frames", frames),
     web.get("/api/slaves", slaves),
+    web.get("/api/slaves/{slave}/why", why_slave),
+    web.post("/api/slaves/{slave}/heal", heal),
 ]

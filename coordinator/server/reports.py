@@ -1,10 +1,11 @@
 """Jobs and slaves as they are reported: from the scheduler's objects to the protocol's."""
 
 from ..protocol.jobs import JobInfo, SlaveInfo
-from ..scheduling.farm import Job, Slave
+from ..scheduling.failures import sickness
+from ..scheduling.farm import Farm, Job, Slave
 
 
-def job_info(job: Job) -> JobInfo:
+def job_info(farm: Farm, job: Job) -> JobInfo:
     return JobInfo(
         id=job.id,
         name=job.manifest.name,
@@ -12,12 +13,15 @@ def job_info(job: Job) -> JobInfo:
         reason=job.reason,
         frames=job.manifest.frames,
         counts=job.frames.counts,
-        priority=job.manifest.priority,
+        priority=job.priority,
         blender=job.blender,
         created=job.created,
         started=job.started,
         finished=job.finished,
         slaves=dict(job.done_by),
+        max_slaves=job.max_slaves,
+        using=len(job.users),
+        barred=tuple(sorted(farm.slaves[slave].name for slave in job.barred)),
     )
 
 
@@ -33,4 +37,7 @@ def slave_info(slave: Slave) -> SlaveInfo:
         job=slave.job,
         frame=slave.frame,
         last_seen=slave.last_seen,
+        tags=tuple(sorted(slave.tags)),
+        memory=slave.memory,
+        sick=sickness(slave),
     )

@@ -13,7 +13,7 @@ from .. import compression
 from ..constants import BATCH_BYTES, REQUEST_SILENCE, TRANSFER_BLOCK
 from ..errors import BadRequestError
 from ..protocol import codec
-from ..protocol.jobs import JOB_ID, check_sha256
+from ..protocol.jobs import JOB_ID, SLAVE_ID, check_sha256
 from .service import Service
 
 SERVICE = web.AppKey("service", Service)
@@ -47,6 +47,13 @@ def job_id(request: web.Request) -> str:
     if not JOB_ID.fullmatch(job):
         raise BadRequestError(f"job {job[:40]!r} is not 16 hexadecimal digits")
     return job
+
+
+def slave_id(request: web.Request) -> str:
+    slave = request.match_info["slave"]
+    if not SLAVE_ID.fullmatch(slave):
+        raise BadRequestError(f"slave {slave[:40]!r} is not 32 hexadecimal digits")
+    return slave
 
 
 def frame(request: web.Request) -> int:

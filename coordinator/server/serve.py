@@ -10,12 +10,13 @@ from pathlib import Path
 
 import filelock
 from aiohttp import web
-from attrs import frozen
+from attrs import field, frozen
 
 from ..constants import DEFAULT_HOST, DEFAULT_PORT, MAX_FRAMES_PER_JOB, MAX_JSON_BODY, SLAVE_SILENCE
 from ..errors import ConflictError, PortInUseError, StorageError, UsageError
 from ..interfaces import is_loopback
 from ..scheduling.events import GraceEnded
+from ..scheduling.policy import Policy
 from ..store import records
 from ..store.blobs import Blobs
 from ..store.database import Database
@@ -34,6 +35,7 @@ class ServerOptions:
     port: int = DEFAULT_PORT  # 0 for any that is free
     max_frames: int = MAX_FRAMES_PER_JOB
     cache_limit: int | None = None  # bytes of blobs that are kept; None for no limit
+    policy: Policy = field(factory=Policy)
     announce: bool = False  # tell the local network that we are here
     farm: str = ""  # the name under which we are found
     interface: str | None = None  # on which we are announced; None for all that lead here
@@ -53,7 +55,7 @@ async def serve(options: ServerOptions, on_ready: Callable[[Listening], None]) -
     """
     key = None
     loopback = is_loopback(options.host)
-    async with _service(options.data, options.cache_limit) as (service, broken):
+    async with _service(options.data, options.cache_limit, options.policy) as (service, broken):
         if not loopback:
             key = farm_key(options.data)
         app = application(service, key, options.max_frames)
@@ -118,7 +120,7 @@ def _break(broken: "asyncio.Future[BaseException]", error: BaseException) -> Non
 
 @asynccontextmanager
 async def _service(
-    data: Path, cache_limit: int | None
+    data: Path, cache_limit: int | None, policy: Policy
 ) -> AsyncIterator[tuple[Service, "asyncio.Future[BaseException]"]]:
     lock = _locked(data)
     broken: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
@@ -128,7 +130,7 @@ async def _service(
         try:
             yield (
                 Service(
-                    farm=records.load(database, uploads.has),
+                    farm=records.load(database, uploads.has, policy),
                     database=database,
                     blobs=uploads,
                     results=results,

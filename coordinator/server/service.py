@@ -7,20 +7,22 @@ from collections.abc import Callable, Iterable
 
 from attrs import define, field
 
+from ..errors import StorageError
 from ..protocol import messages
 from ..protocol.jobs import Accepted, Manifest
 from ..protocol.states import ENDED, FrameState
 from ..scheduling import events as e
 from ..scheduling.farm import Farm
 from ..scheduling.step import step
+from ..scheduling.upkeep import due
 from ..store import records
 from ..store.blobs import Blobs
 from ..store.chunks import ChunkLists
-from ..store.database import Database
+from ..store.database import Database, Statement
 from ..store.logs import Logs
 from .bases import Bases
 from .reports import job_info, slave_info
-from .watchers import Watchers
+from .watchers import Watcher, Watchers
 
 log = logging.getLogger(__name__)
 
@@ -41,29 +43,67 @@ class Service:
     on_broken: Callable[[BaseException], None]  # the store failed: memory is ahead of the disk, so the end
     clock: Callable[[], float] = time.time
     cache_limit: int | None = None  # bytes of blobs; None for no limit
+    alarm: asyncio.TimerHandle | None = None  # the next Tick ...
+    alarm_at: float = 0.0  # ... and its time
+    _unwritten: list[Statement] = field(factory=list)  # of this turn of the event loop
+    _untold: list["_Told"] = field(factory=list)
     closing: bool = False  # connections that end now are our doing: their leases live on until we are back
 
     def __attrs_post_init__(self) -> None:
         for job in self.farm.jobs.values():
             self.bases.learn(job.manifest)
 
-    async def apply(self, event: e.Event) -> list[e.Decision]:
+    async def apply(self, event: e.Event) -> None:
         """Take the event in; return when what follows from it is durable and everybody has been told.
 
         Raises what ``step`` raises, having changed nothing, and StorageError if it cannot be made durable.
         """
+        if self.take(event):
+            # A later entry in the same queue: what comes back first is what was written first.
+            await self.settled()
+
+    def take(self, event: e.Event) -> bool:
+        """The same without waiting; False if there was nothing to store, and everybody has been told already."""
         decisions = step(self.farm, event)
+        if self.farm.due_changed or type(event) in _CHANGES_WHAT_IS_DUE:
+            self._set_alarm()
         statements = records.statements(self.farm, decisions)
         # What is told is made now: by the time of the commit the farm may have moved on.
         told = list(self._messages(decisions))
-        if not statements:
+        if not statements and not self._unwritten:
             self._tell(told)
-            return decisions
-        committed = self.database.write(statements)
+            return False
+        # What happens in one turn of the event loop is written, and told, at once.
+        if not self._unwritten and not self._untold:
+            asyncio.get_running_loop().call_soon(self._write)
+        self._unwritten += statements
+        self._untold += told
+        return True
+
+    def _write(self) -> None:
+        statements, told = self._unwritten, self._untold
+        if not statements and not told:
+            return  # somebody who waits was sooner
+        self._unwritten, self._untold = [], []
         # A callback, not code after an await: it runs in commit order, and also if the request is gone by then.
-        committed.add_done_callback(lambda future: self._committed(future, told))
-        await asyncio.shield(committed)
-        return decisions
+        self.database.write_then(statements, lambda failure: self._committed(failure, told))
+
+    def _set_alarm(self) -> None:
+        """Have the scheduler told that time has passed, when that may change something."""
+        self.farm.due_changed = False
+        when = due(self.farm)
+        if self.alarm is not None and (when is None or when != self.alarm_at):
+            self.alarm.cancel()
+            self.alarm = None
+        if when is not None and self.alarm is None:
+            self.alarm_at = when
+            delay = max(when - self.clock(), 0.0)
+            self.alarm = asyncio.get_running_loop().call_later(delay, self._on_alarm)
+
+    def _on_alarm(self) -> None:
+        self.alarm = None
+        if not self.closing:
+            self.take(e.Tick(now=self.clock()))
 
     async def announce(self, manifest: Manifest) -> Accepted:
         new = manifest.id not in self.farm.jobs
@@ -96,7 +136,26 @@ class Service:
 
     async def settled(self) -> None:
         """Return when all that happened so far is durable and told. What is reported as done must not be undone."""
-        await self.database.write(())
+        self._write()
+        await asyncio.shield(self.database.write(()))
+
+    def watch(self, job: str | None) -> "asyncio.Future[Watcher]":
+        """A watcher that is told of all that happens from now on, and of nothing that happened before."""
+        self._write()
+        found: asyncio.Future[Watcher] = asyncio.get_running_loop().create_future()
+        self.watchers.opening += 1
+
+        def settled(failure: StorageError | None) -> None:
+            self.watchers.opening -= 1
+            if found.cancelled():
+                return
+            if failure is None:
+                found.set_result(self.watchers.add(job))
+            else:
+                found.set_exception(failure)
+
+        self.database.write_then((), settled)
+        return found
 
     async def command(self, job_id: str, command: str) -> None:
         job = self.farm.jobs.get(job_id)
@@ -104,9 +163,9 @@ class Service:
         await self.apply(e.JobCommanded(now=self.clock(), job=job_id, command=command, missing=gone))
         log.info("job %s: %s", job_id, command)
 
-    def _committed(self, future: "asyncio.Future[None]", told: list["_Told"]) -> None:
-        if (error := future.exception()) is not None:
-            self.on_broken(error)
+    def _committed(self, failure: StorageError | None, told: list["_Told"]) -> None:
+        if failure is not None:
+            self.on_broken(failure)
         else:
             self._tell(told)
 
@@ -120,26 +179,43 @@ class Service:
                 self.watchers.tell(item)
 
     def _messages(self, decisions: Iterable[e.Decision]) -> Iterable["_Told"]:
-        farm = self.farm
+        farm, watched = self.farm, self.watchers.wanted
         for decision in decisions:
             match decision:
+                case e.FrameMoved():
+                    if decision.slave and decision.state in (FrameState.QUEUED, FrameState.ERROR):
+                        name = farm.slaves[decision.slave].name
+                        log.warning(
+                            "job %s frame %d failed on %s: %s", decision.job, decision.frame, name, decision.reason
+                        )
+                    if watched:
+                        yield self._frame_event(decision)
+                case e.FrameBegun():
+                    if watched:
+                        name = farm.slaves[decision.slave].name
+                        yield messages.FrameStarted(job=decision.job, frame=decision.frame, slave=name)
                 case e.Granted():
                     yield (
                         decision.slave,
-                        messages.Work(lease=decision.lease, job=decision.job, frames=decision.frames),
+                        messages.Work(
+                            lease=decision.lease,
+                            job=decision.job,
+                            frames=decision.frames,
+                            scene=farm.jobs[decision.job].scene,
+                            stall=decision.stall,
+                        ),
                     )
                 case e.Revoked():
                     log.info("lease %d of %s is revoked: %s", decision.lease, decision.slave[:8], decision.reason)
-                    yield decision.slave, messages.Cancel(lease=decision.lease, reason=decision.reason)
+                    yield (
+                        decision.slave,
+                        messages.Cancel(lease=decision.lease, reason=decision.reason, frames=decision.frames),
+                    )
                 case e.JobMoved():
                     log.info("job %s is %s: %s", decision.job, decision.state, decision.reason)
-                    yield messages.JobChanged(job=job_info(farm.jobs[decision.job]))
-                case e.FrameMoved():
-                    yield self._frame_event(decision)
-                case e.FrameBegun():
-                    name = farm.slaves[decision.slave].name
-                    yield messages.FrameStarted(job=decision.job, frame=decision.frame, slave=name)
-                case e.SlaveMoved():
+                    if watched:
+                        yield messages.JobChanged(job=job_info(farm, farm.jobs[decision.job]))
+                case e.SlaveMoved() if watched:
                     yield messages.SlaveChanged(slave=slave_info(farm.slaves[decision.slave]))
 
     def _frame_event(self, moved: e.FrameMoved) -> messages.Event:
@@ -156,12 +232,14 @@ class Service:
                 size=moved.size,
             )
         if slave:
-            log.warning("job %s frame %d failed on %s: %s", moved.job, moved.frame, slave, moved.reason)
             final = moved.state is FrameState.ERROR
             return messages.FrameFailed(
                 job=moved.job, frame=moved.frame, slave=slave, message=moved.reason, final=final
             )
         return messages.FrameQueued(job=moved.job, frame=moved.frame, reason=moved.reason)
 
+
+# What else leaves somebody idle, or a job waiting for its time, sets farm.due_changed.
+_CHANGES_WHAT_IS_DUE = frozenset({e.JobAnnounced, e.BlobsArrived, e.JobCommanded, e.JobChanged, e.SlaveJoined, e.Tick})
 
 _Told = messages.Event | tuple[str, messages.ToSlave]

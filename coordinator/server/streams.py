@@ -79,6 +79,8 @@ async def _serve(service: Service, socket: web.WebSocketResponse, hello: message
             threads=hello.threads,
             features=hello.features,
             holding=hello.holding,
+            tags=hello.tags,
+            memory=hello.memory,
         )
     )
     log.info("slave %s (%s, Blender %s) joined", hello.name, hello.host, hello.blender)
@@ -87,11 +89,15 @@ async def _serve(service: Service, socket: web.WebSocketResponse, hello: message
     try:
         async for message in socket:
             if message.type is WSMsgType.TEXT:
-                said = codec.loads(message.data, messages.FromSlave, union=True)
-                if isinstance(said, messages.Goodbye):
-                    reason = said.reason or "it stopped"
+                goodbye = None
+                for said in codec.loads_each(message.data, messages.FromSlave):
+                    if isinstance(said, messages.Goodbye):
+                        goodbye = said
+                        break
+                    _said(service, hello, said)
+                if goodbye is not None:
+                    reason = goodbye.reason or "it stopped"
                     break
-                await _said(service, hello, said)
             elif message.type is WSMsgType.BINARY:
                 raise BadRequestError("body: expected JSON text, got bytes")
     except BadRequestError as error:
@@ -110,22 +116,35 @@ async def _serve(service: Service, socket: web.WebSocketResponse, hello: message
 async def _send_all(socket: web.WebSocketResponse, outgoing: "asyncio.Queue[messages.ToSlave]") -> None:
     try:
         while True:
-            message = await outgoing.get()
-            await socket.send_str(codec.dumps(message, messages.ToSlave))
-            if isinstance(message, messages.Refused):
+            some = [await outgoing.get()]
+            while not outgoing.empty():
+                some.append(outgoing.get_nowait())
+            await socket.send_str(codec.dumps_each(some, messages.ToSlave))
+            if any(isinstance(message, messages.Refused) for message in some):
                 await socket.close()
     except ConnectionError:
         pass  # the reading side sees the same end and deals with it
 
 
-async def _said(service: Service, hello: messages.Hello, said: messages.FromSlave) -> None:
+def _said(service: Service, hello: messages.Hello, said: messages.FromSlave) -> None:
     now, slave = service.clock(), hello.slave
     try:
         match said:
             case messages.Started():
-                await service.apply(e.FrameStarted(now=now, slave=slave, lease=said.lease, frame=said.frame))
+                service.take(e.FrameStarted(now=now, slave=slave, lease=said.lease, frame=said.frame))
+            case messages.Done():
+                lease = check_lease(service.farm, slave, said.lease, said.frame)
+                if not service.farm.jobs[lease.job].manifest.discard:
+                    raise BadRequestError(
+                        f"type: job {lease.job} keeps its results; a frame of it is done by sending one"
+                    )
+                service.take(
+                    e.FrameDone(
+                        now=now, slave=slave, lease=said.lease, job=lease.job, frame=said.frame, seconds=said.seconds
+                    )
+                )
             case messages.Failed():
-                await service.apply(
+                service.take(
                     e.FrameFailed(now=now, slave=slave, lease=said.lease, frame=said.frame, message=said.message)
                 )
             case messages.Progress():
@@ -149,10 +168,10 @@ async def events(request: web.Request) -> web.StreamResponse:
         find_job(service.farm, job)
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
     known = [one for one in service.farm.jobs.values() if job in (None, one.id)]
-    first = [messages.JobChanged(job=job_info(one)) for one in sorted(known, key=lambda one: one.order)]
-    # What led to these states is told before this returns, and what follows is told after: no event is lost or old.
-    await service.settled()
-    with service.watchers.watching(job) as watcher:
+    first = [messages.JobChanged(job=job_info(service.farm, one)) for one in sorted(known, key=lambda one: one.order)]
+    # What led to these states is told before there is a watcher, and what follows after: no event is lost or old.
+    watcher = await service.watch(job)
+    try:
         await response.prepare(request)
         for event in first:
             await response.write(f"data: {codec.dumps(event, messages.Event)}\n\n".encode())
@@ -162,9 +181,16 @@ async def events(request: web.Request) -> web.StreamResponse:
             except TimeoutError:
                 await response.write(b": still here\n\n")
                 continue
-            if text is None:
+            some = [text]
+            while not watcher.queue.empty():
+                some.append(watcher.queue.get_nowait())
+            lines = "".join(f"data: {one}\n\n" for one in some if one is not None)
+            if lines:
+                await response.write(lines.encode())
+            if None in some:
                 return response
-            await response.write(f"data: {text}\n\n".encode())
+    finally:
+        service.watchers.remove(watcher)
 
 
 ROUTES = [web.get("/api/slave", slave, allow_head=False), web.get("/api/events", events, allow_head=False)]

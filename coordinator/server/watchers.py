@@ -20,15 +20,28 @@ class Watcher:
 @define
 class Watchers:
     _all: set[Watcher] = field(factory=set)
+    opening: int = 0  # watchers that are to come, and must miss nothing
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody watches: else events need not even be made."""
+        return bool(self._all or self.opening)
+
+    def add(self, job: str | None) -> Watcher:
+        watcher = Watcher(job)
+        self._all.add(watcher)
+        return watcher
+
+    def remove(self, watcher: Watcher) -> None:
+        self._all.discard(watcher)
 
     @contextmanager
     def watching(self, job: str | None) -> Iterator[Watcher]:
-        watcher = Watcher(job)
-        self._all.add(watcher)
+        watcher = self.add(job)
         try:
             yield watcher
         finally:
-            self._all.discard(watcher)
+            self.remove(watcher)
 
     def tell(self, event: messages.Event) -> None:
         """Never blocks. Encoded once for all, and not at all if nobody watches."""

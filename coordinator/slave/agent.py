@@ -19,9 +19,11 @@ from ..constants import PROTOCOL_VERSION, STOP_GRACE
 from ..errors import NetrenderError
 from ..protocol import messages
 from ..renderer import Ready
+from . import memory
 from .api import Api
 from .cache import Cache
 from .connection import Connection
+from .exports import Exports
 from .identity import Slot
 from .leases import Lease
 from .logs import FrameLog
@@ -36,12 +38,17 @@ from .warm import WarmRenderer
 logger = logging.getLogger(__name__)
 
 
+class _Dropped(Exception):
+    """The frame that renders was revoked, and the rest of its lease was not."""
+
+
 class Agent:
     """One render slot, from its start to its stop."""
 
     def __init__(self, slot: Slot, command: Sequence[str], options: SlaveOptions, api: Api, trace: Trace) -> None:
         self._slot = slot
         self._threads = options.threads
+        self._tags = options.tags
         self._api = api
         self._trace = trace
         self._group = asyncio.TaskGroup()
@@ -55,7 +62,9 @@ class Agent:
         )
         cache = Cache(slot.folder / "cache", api, trace, path_maps=options.path_maps, limit=options.cache_limit)
         self._trees = Trees(cache, self._spawn)
-        self._outbox = Outbox(slot.folder / "outbox", api, trace, self._on_delivered)
+        self._outbox = Outbox(
+            slot.folder / "outbox", api, trace, Exports(options.results_folders, api), self._on_delivered
+        )
         self._connection = Connection(api, hello=self._hello, on_welcome=self._on_welcome, on_message=self._on_message)
         self._reports = Reports(api, self._connection, self._spawn)
         self._ready: Ready | None = None
@@ -65,6 +74,7 @@ class Agent:
         self._arrived = asyncio.Event()  # something is in _queue
         self._serving: tuple[Lease, asyncio.Task[None]] | None = None
         self._rendering: tuple[Lease, int] | None = None
+        self._frame_task: asyncio.Task[float | NetrenderError] | None = None
         self._log: FrameLog | None = None  # of the frame that renders, or for which the .blend is opened
         self._keeping: set[asyncio.Task[None]] = set()  # rendered files on their way into the outbox
 
@@ -116,6 +126,8 @@ class Agent:
             blender=self._ready.blender,
             threads=self._threads or os.cpu_count() or 1,
             features=self._ready.features,
+            tags=self._tags,
+            memory=memory.installed(),
             holding=tuple(sorted(holding)),
         )
 
@@ -128,7 +140,10 @@ class Agent:
 
     def _on_message(self, message: messages.Work | messages.Cancel) -> None:
         if isinstance(message, messages.Cancel):
-            self._cancel(message.lease, message.reason)
+            if message.frames:
+                self._drop(message.lease, message.frames, message.reason)
+            else:
+                self._cancel(message.lease, message.reason)
         elif message.lease not in self._leases:
             logger.info("lease %d: job %s, %d frames", message.lease, message.job, len(message.frames))
             lease = self._leases[message.lease] = Lease.of(message, self._forget)
@@ -150,6 +165,18 @@ class Agent:
             self._serving[1].cancel()
         self._forget_trees()
 
+    def _drop(self, number: int, frames: Sequence[int], reason: str) -> None:
+        """Other slaves have these frames now, or were first with them."""
+        self._outbox.discard(number, frames)
+        lease = self._leases.get(number)
+        if lease is None:
+            return
+        logger.info("lease %d of job %s: %d frames are revoked: %s", number, lease.job, len(frames), reason)
+        lease.drop(frames)
+        if self._rendering is not None and self._rendering[0] is lease and self._rendering[1] in frames:
+            assert self._frame_task is not None
+            self._frame_task.cancel()
+
     # --- rendering ---
 
     async def _serve_all(self) -> None:
@@ -167,7 +194,7 @@ class Agent:
 
     async def _serve(self, lease: Lease) -> None:
         """Render the frames of a lease. Cancelled when the lease is."""
-        self._renderer.expect(lease.job)
+        self._renderer.expect(lease.scene)
         try:
             tree = await self._trees.get(lease)
         except NetrenderError as error:
@@ -184,7 +211,7 @@ class Agent:
 
     async def _serve_next(self, lease: Lease, tree: Tree, log: FrameLog) -> None:
         try:
-            await self._renderer.open(tree)
+            await self._renderer.open(tree, lease.scene)
         except NetrenderError as error:
             self._reports.fail_rest(lease, error.message, log)
             return
@@ -195,18 +222,58 @@ class Agent:
         self._connection.send(messages.Started(lease=lease.number, frame=frame))
         try:
             with self._trace.span("render", lease.job, frame):
-                seconds = await self._renderer.render(frame, output)
+                seconds = await self._render(lease, frame, output, tree.manifest.memory)
+        except _Dropped:
+            logger.info("job %s frame %d is not wanted from here any more", lease.job, frame)
+            return
         except NetrenderError as error:
             self._reports.fail(lease, frame, error.message, log)
             return
         finally:
             self._rendering = None
+        if tree.manifest.discard:
+            output.unlink()
+            self._spawn(self._tell_done(lease, frame, seconds, log), f"tell frame {frame}")
+            return
         result = self._outbox.add(
-            output, job=lease.job, frame=frame, lease=lease.number, seconds=seconds, last=last, after=log.sent
+            output,
+            job=lease.job,
+            frame=frame,
+            lease=lease.number,
+            seconds=seconds,
+            last=last,
+            after=log.sent,
+            results=tree.manifest.results,
         )
         task = self._spawn(self._keep(lease, frame, result), f"keep frame {frame}")
         self._keeping.add(task)
         task.add_done_callback(self._keeping.discard)
+
+    async def _render(self, lease: Lease, frame: int, output: Path, most: int) -> float:
+        """Render one frame. Raises RendererError, also if it is silent for too long, and _Dropped."""
+        self._frame_task = task = self._spawn(
+            self._renderer.render(frame, output, lease.stall, most), f"render frame {frame}"
+        )
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError:
+            task.cancel()
+            await asyncio.wait({task})
+            raise
+        finally:
+            self._frame_task = None
+        if task.cancelled():
+            raise _Dropped
+        seconds: float | NetrenderError = task.result()
+        if isinstance(seconds, NetrenderError):
+            raise seconds
+        return seconds
+
+    async def _tell_done(self, lease: Lease, frame: int, seconds: float, log: FrameLog) -> None:
+        await log.sent.wait()
+        if not lease.cancelled:
+            self._connection.send(messages.Done(lease=lease.number, frame=frame, seconds=seconds))
+            lease.settle(frame)
 
     async def _keep(self, lease: Lease, frame: int, adding: Coroutine[Any, Any, None]) -> None:
         """Bring a rendered file into the outbox, while the next frame renders."""

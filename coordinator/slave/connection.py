@@ -101,9 +101,10 @@ class Connection:
         """One connection, from hello to its end."""
         async with await self._connect() as socket:
             await socket.send_str(codec.dumps(self._hello(), messages.FromSlave))
-            welcome = await self._receive(socket)
-            if welcome is None:
+            first = await self._receive(socket)
+            if first is None:
                 raise errors.UnreachableError("it closed the connection instead of a welcome")
+            welcome, *rest = first
             if not isinstance(welcome, messages.Welcome):
                 raise errors.BadRequestError(f"it sent {codec.tag(type(welcome))} instead of a welcome")
             self._welcomed = True
@@ -114,10 +115,13 @@ class Connection:
             writer = asyncio.create_task(self._write(socket), name="connection writer")
             try:
                 self._on_welcome()
-                while (message := await self._receive(socket)) is not None:
-                    if not isinstance(message, messages.Work | messages.Cancel):
-                        raise errors.BadRequestError(f"it sent {codec.tag(type(message))} out of turn")
-                    self._on_message(message)
+                more: list[messages.ToSlave] | None = rest
+                while more is not None:
+                    for message in more:
+                        if not isinstance(message, messages.Work | messages.Cancel):
+                            raise errors.BadRequestError(f"it sent {codec.tag(type(message))} out of turn")
+                        self._on_message(message)
+                    more = await self._receive(socket)
             finally:
                 self._api.online.clear()
                 writer.cancel()
@@ -145,20 +149,23 @@ class Connection:
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise errors.UnreachableError(str(error) or type(error).__name__) from error
 
-    async def _receive(self, socket: aiohttp.ClientWebSocketResponse) -> messages.ToSlave | None:
-        """The next message; None at the end of the connection. Raises what the coordinator refuses us with."""
+    async def _receive(self, socket: aiohttp.ClientWebSocketResponse) -> list[messages.ToSlave] | None:
+        """The next messages; None at the end of the connection. Raises what the coordinator refuses us with."""
         frame = await socket.receive()
         if frame.type is not aiohttp.WSMsgType.TEXT:
             if frame.type is aiohttp.WSMsgType.BINARY:
                 raise errors.BadRequestError("it sent a binary message")
             return None
-        message: messages.ToSlave = codec.loads(frame.data, messages.ToSlave, union=True)
-        if isinstance(message, messages.Refused):
-            error = errors.from_code(message.code, message.message)
-            if error.http_status == errors.UnreachableError.http_status:  # it will take us later
-                raise error
-            raise _Refusal(error)
-        return message
+        some: list[messages.ToSlave] = codec.loads_each(frame.data, messages.ToSlave)
+        if not some:
+            raise errors.BadRequestError("it sent an empty array")
+        for message in some:
+            if isinstance(message, messages.Refused):
+                error = errors.from_code(message.code, message.message)
+                if error.http_status == errors.UnreachableError.http_status:  # it will take us later
+                    raise error
+                raise _Refusal(error)
+        return some
 
     async def _write(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         """Send what ``send`` was given; end the connection when that is asked for."""

@@ -18,7 +18,9 @@ class SlaveOptions:
     blender: str | None = None  # a Blender, or a Python with bpy; None for this Python
     devices: tuple[str, ...] = ()  # that Cycles renders on; empty for what the scene and Blender's preferences say
     allow_scripts: bool = False  # run the scripts inside a .blend
+    tags: tuple[str, ...] = ()  # for jobs that ask for them
     data: Path | None = None  # the slave's own folder; None for the first free slot in the user's data folder
     path_maps: tuple[PathMap, ...] = ()  # the only folders besides a job's own from which files are used
+    results_folders: tuple[PathMap, ...] = ()  # the only folders to which a job may have its results written too
     trace: Path | None = None  # a file that gets the start and end of every render, upload, fetch and open
     cache_limit: int | None = field(default=None, validator=validators.optional(validators.ge(0)))  # bytes of files

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from attrs import define, frozen
@@ -12,6 +12,7 @@ from .. import errors
 from ..constants import BLOB_TRIES, UPLOADS
 from ..protocol import codec
 from .api import Api
+from .exports import Exports
 from .trace import Trace
 
 logger = logging.getLogger(__name__)
@@ -28,6 +29,7 @@ class Result:
     sha256: str
     size: int  # bytes
     last: bool  # of its lease's frames: nothing of the lease is left to render
+    results: str = ""  # the folder to which it is written too; empty for none
 
     def __str__(self) -> str:
         return f"result of job {self.job} frame {self.frame}"
@@ -48,11 +50,19 @@ class Outbox:
     frame must be reported as failed.
     """
 
-    def __init__(self, folder: Path, api: Api, trace: Trace, on_settled: Callable[[Result, str | None], None]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        api: Api,
+        trace: Trace,
+        exports: Exports,
+        on_settled: Callable[[Result, str | None], None],
+    ) -> None:
         self._folder = folder
         self._api = api
         self._trace = trace
         self._on_settled = on_settled
+        self._exports = exports
         self._entries: set[_Entry] = set()
         self._queue: asyncio.Queue[_Entry] = asyncio.Queue()
 
@@ -78,13 +88,31 @@ class Outbox:
         return {entry.result.lease for entry in self._entries if not entry.dropped}
 
     async def add(
-        self, rendered: Path, *, job: str, frame: int, lease: int, seconds: float, last: bool, after: asyncio.Event
+        self,
+        rendered: Path,
+        *,
+        job: str,
+        frame: int,
+        lease: int,
+        seconds: float,
+        last: bool,
+        after: asyncio.Event,
+        results: str = "",
     ) -> None:
         """Move a rendered file here; it is sent once ``after`` is set. Raises StorageError."""
 
         def keep() -> tuple[Result, Path]:
             sha256, size = _digest(rendered)
-            result = Result(job=job, frame=frame, lease=lease, seconds=seconds, sha256=sha256, size=size, last=last)
+            result = Result(
+                job=job,
+                frame=frame,
+                lease=lease,
+                seconds=seconds,
+                sha256=sha256,
+                size=size,
+                last=last,
+                results=results,
+            )
             path = self._folder / f"{lease}_{frame}.exr"
             rendered.replace(path)
             partial = path.with_suffix(".partial")
@@ -98,10 +126,10 @@ class Outbox:
             raise errors.StorageError(f"frame {frame} was rendered, but not kept: {error}; free some space") from error
         self._enqueue(result, path, after)
 
-    def discard(self, lease: int) -> None:
-        """Drop the results of a lease that was revoked."""
+    def discard(self, lease: int, frames: Sequence[int] = ()) -> None:
+        """Drop the results of a lease that was revoked, or only those of some frames."""
         for entry in self._entries:
-            if entry.result.lease == lease:
+            if entry.result.lease == lease and (not frames or entry.result.frame in frames):
                 entry.dropped = True
 
     async def run(self) -> None:
@@ -123,6 +151,9 @@ class Outbox:
             entry = await self._queue.get()
             if entry.after is not None:
                 await entry.after.wait()
+            if entry.result.results and not entry.dropped:  # first: a job that is finished has all results there
+                result = entry.result
+                await self._exports.write(entry.path, result.results, result.job, result.frame, result.lease)
             failure = await self._deliver(entry)
             for path in (_about(entry.path), entry.path):
                 path.unlink(missing_ok=True)

@@ -2,21 +2,24 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec
 
+from ..errors import NetrenderError
 from ..renderer import OnLog, OnProgress, Ready, Renderer
 from .trace import Trace
 from .tree import Tree
+from .watch import Watch
 
 logger = logging.getLogger(__name__)
+P = ParamSpec("P")
 
 
 class WarmRenderer:
     """One renderer at a time, of which the agent need not know whether it is the first or a new one.
 
-    Every job gets a fresh one: Blender does not give back the memory of the scene before.
+    Every scene gets a fresh one: Blender does not give back the memory of the scene before.
     """
 
     def __init__(
@@ -33,10 +36,12 @@ class WarmRenderer:
         self._temp = temp
         self._threads = threads
         self._trace = trace
-        self._on_log = on_log
-        self._on_progress = on_progress
+        self._on_log = self._watched(on_log)
+        self._on_progress = self._watched(on_progress)
+        self._watch: Watch | None = None  # over the frame that renders
         self._current: asyncio.Task[Renderer] | None = None
         self.job: str | None = None  # whose .blend it was told to open
+        self._scene = ""  # what that is, also in other jobs
         self._opened = False
         self._colors = ""  # the OpenColorIO configuration that it was started with
         self._ending: set[asyncio.Task[None]] = set()  # kept, lest they are collected
@@ -46,22 +51,22 @@ class WarmRenderer:
         """Start the first one. Raises BlenderNotFoundError or RendererError."""
         return (await asyncio.shield(self._replace())).ready
 
-    def expect(self, job: str) -> None:
-        """This job's .blend is opened next: have a fresh renderer ready for it."""
-        fits = self.job is None or (self.job == job and self._opened)  # one that failed to open has had its scene
+    def expect(self, scene: str) -> None:
+        """This scene is rendered next: have a fresh renderer ready for it, unless it is open."""
+        fits = self.job is None or (self._scene == scene and self._opened)  # one that failed to open has had its scene
         if not (fits and self._usable()):
             self._replace()
 
-    async def open(self, tree: Tree) -> None:
-        """Open the job's .blend; done at once if it is open. Raises BadSceneError or RendererError."""
-        self.expect(tree.job)
+    async def open(self, tree: Tree, scene: str) -> None:
+        """Open the job's .blend; done at once if its scene is open. Raises BadSceneError or RendererError."""
+        self.expect(scene)
         if self._opened:
             return
         if tree.colors != self._colors:
             self._replace(tree.colors)
         assert self._current is not None
         renderer = await asyncio.shield(self._current)
-        self.job = tree.job
+        self.job, self._scene = tree.job, scene
         settings = tree.manifest.render
         with self._trace.span("open", tree.job):
             await self._or_replace(
@@ -70,14 +75,22 @@ class WarmRenderer:
             )
         self._opened = True
 
-    async def render(self, frame: int, output: Path) -> float:
-        """Render a frame of what is open; returns the seconds it took. Raises RendererError.
+    async def render(self, frame: int, output: Path, stall: float = 0.0, most: int = 0) -> float | NetrenderError:
+        """Render a frame of what is open; returns the seconds it took, or what went wrong.
 
-        Cancelling it kills the renderer; the next one starts at once.
+        Cancelling it kills the renderer; the next one starts at once. So do ``stall`` seconds without a line or a
+        sample, and more than ``most`` bytes of memory; 0 of either is no limit.
         """
         assert self._current is not None
         renderer = self._current.result()
-        return await self._or_replace(renderer, renderer.render(frame, output))
+        watch = self._watch = Watch(renderer, stall, most)
+        try:
+            return await self._or_replace(renderer, renderer.render(frame, output))
+        except NetrenderError as error:
+            return watch.reason or error
+        finally:
+            watch.close()
+            self._watch = None
 
     async def stop(self) -> None:
         self._stopping = True
@@ -89,6 +102,14 @@ class WarmRenderer:
                 await asyncio.wait({self._current})
         if self._ending:
             await asyncio.wait(self._ending)
+
+    def _watched(self, tell: Callable[P, None]) -> Callable[P, None]:
+        def sign_of_life(*args: P.args, **kwargs: P.kwargs) -> None:
+            if self._watch is not None:
+                self._watch.alive()
+            tell(*args, **kwargs)
+
+        return sign_of_life
 
     def _usable(self) -> bool:
         """It is starting, or ready and alive."""

@@ -11,8 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from ..constants import TRANSFER_BLOCK
-from ..errors import BlobMismatchError, StorageError, WrongOffsetError
+from ..constants import BATCH_BLOBS, TRANSFER_BLOCK
+from ..errors import BlobMismatchError, NetrenderError, StorageError, WrongOffsetError
+from ..protocol import batches
 from . import shelf
 from .journal import Journal, sync_folder
 
@@ -32,6 +33,8 @@ class Blobs:
             raise StorageError(f"folder {root}: {error.strerror}; choose another with --data") from error
         self._journal = Journal(root, self.path)
         self._one_settles = asyncio.Semaphore(1)
+        self._small: list[tuple[bytes, asyncio.Future[None]]] = []  # packed, and who waits for them
+        self._gathering: asyncio.Task[None] | None = None
         self._settling: set[asyncio.Task[None]] = set()  # kept, lest they are collected
 
     def path(self, sha256: str) -> Path:
@@ -109,6 +112,37 @@ class Blobs:
         self._settling.add(task)
         task.add_done_callback(self._settling.discard)
         return new
+
+    async def receive_small(self, sha256: str, data: bytes) -> None:
+        """Store one small blob, together with all others that come while the disk is busy: one sync is for all.
+
+        Raises BlobMismatchError and StorageError.
+        """
+        found = hashlib.sha256(data).hexdigest()
+        if found != sha256:
+            raise BlobMismatchError(f"blob {sha256}: the bytes that came have SHA-256 {found}; did the file change?")
+        stored = asyncio.get_running_loop().create_future()
+        self._small.append((batches.pack(sha256, data), stored))
+        if self._gathering is None:
+            self._gathering = asyncio.create_task(self._store_small(), name="store small blobs")
+        await stored
+
+    async def _store_small(self) -> None:
+        try:
+            while self._small:
+                some, self._small = self._small[:BATCH_BLOBS], self._small[BATCH_BLOBS:]
+                try:
+                    await self.receive_batch(b"".join(packed for packed, _ in some))
+                except NetrenderError as error:
+                    for _, stored in some:
+                        if not stored.done():
+                            stored.set_exception(error)
+                else:
+                    for _, stored in some:
+                        if not stored.done():
+                            stored.set_result(None)
+        finally:
+            self._gathering = None
 
     async def _settle(self, entry: Path) -> None:
         async with self._one_settles:  # one thread is enough for what nobody waits for

@@ -1,12 +1,14 @@
 """SQLite behind one writer thread that commits everything that waits in one transaction (group commit)."""
 
 import asyncio
+import json
 import logging
 import queue
 import re
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from ..errors import StorageError
 log = logging.getLogger(__name__)
 
 _HERE = Path(__file__).parent
+_ORDER = ("put_job", "put_slave", "put_frame", "set_meta")  # in which the statements of one transaction run
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 
 
@@ -28,10 +31,13 @@ class Statement:
     parameters: dict[str, Any]
 
 
+OnCommitted = Callable[[StorageError | None], None]  # called on the event loop's thread, with what went wrong
+
+
 @define
 class _Batch:
     statements: Sequence[Statement]
-    committed: asyncio.Future[None]
+    on_committed: OnCommitted
 
 
 def load_queries() -> dict[str, str]:
@@ -84,8 +90,12 @@ class Database:
     def write(self, statements: Sequence[Statement]) -> asyncio.Future[None]:
         """Queue the statements; the future is done once they are durable. Futures are done in the order of calls."""
         committed = self._loop.create_future()
-        self._waiting.put(_Batch(statements, committed))
+        self.write_then(statements, partial(_settle, committed))
         return committed
+
+    def write_then(self, statements: Sequence[Statement], on_committed: OnCommitted) -> None:
+        """The same without a future, which costs as much as all the rest."""
+        self._waiting.put(_Batch(statements, on_committed))
 
     def close(self) -> None:
         """Write what waits, then close."""
@@ -111,11 +121,15 @@ class Database:
 
     def _commit(self, batches: list[_Batch]) -> None:
         failure: StorageError | None = None
+        rows: dict[str, list[dict[str, Any]]] = {}
+        for batch in batches:
+            for statement in batch.statements:
+                rows.setdefault(statement.query, []).append(statement.parameters)
         try:
             self._writer.execute("BEGIN IMMEDIATE")
-            for batch in batches:
-                for statement in batch.statements:
-                    self._writer.execute(self._queries[statement.query], statement.parameters)
+            # The order within a table is kept, and frames come after the job that they refer to.
+            for query in sorted(rows, key=_ORDER.index):
+                self._writer.execute(self._queries[query], {"rows": json.dumps(rows[query])})
             self._writer.execute("COMMIT")
         except Exception as error:  # of any kind: a writer thread that dies would leave everybody waiting
             if self._writer.in_transaction:
@@ -123,14 +137,18 @@ class Database:
             failure = StorageError(f"database {self._path} cannot be written: {error}; is the disk full?")
             failure.__cause__ = error
             log.error("%s", failure)
-        self._loop.call_soon_threadsafe(_settle, batches, failure)
+        self._loop.call_soon_threadsafe(_tell, batches, failure)
 
 
-def _settle(batches: list[_Batch], failure: StorageError | None) -> None:
+def _tell(batches: list[_Batch], failure: StorageError | None) -> None:
     for batch in batches:
-        if batch.committed.cancelled():
-            continue
-        if failure is None:
-            batch.committed.set_result(None)
-        else:
-            batch.committed.set_exception(failure)
+        batch.on_committed(failure)
+
+
+def _settle(committed: "asyncio.Future[None]", failure: StorageError | None) -> None:
+    if committed.cancelled():
+        return
+    if failure is None:
+        committed.set_result(None)
+    else:
+        committed.set_exception(failure)

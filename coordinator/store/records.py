@@ -11,6 +11,8 @@ from ..protocol.states import FrameState, JobState
 from ..scheduling import events as e
 from ..scheduling.farm import Farm, Job, Lease, Slave
 from ..scheduling.frames import FrameTable
+from ..scheduling.leases import hold
+from ..scheduling.policy import Policy
 from .database import Database, Statement
 
 
@@ -40,6 +42,8 @@ def _job(job: Job) -> Statement:
             "manifest": codec.dumps(job.manifest),
             "state": job.state,
             "reason": job.reason,
+            "priority": job.priority,
+            "max_slaves": job.max_slaves,
             "blender": job.blender,
             "created": job.created,
             "started": job.started,
@@ -76,15 +80,17 @@ def _slave(slave: Slave) -> Statement:
             "host": slave.host,
             "blender": slave.blender,
             "threads": slave.threads,
+            "tags": json.dumps(sorted(slave.tags)),
+            "memory": slave.memory,
             "features": json.dumps(sorted(slave.features)),
             "last_seen": slave.last_seen,
         },
     )
 
 
-def load(database: Database, has_blob: Callable[[str], bool]) -> Farm:
+def load(database: Database, has_blob: Callable[[str], bool], policy: Policy | None = None) -> Farm:
     """The farm as it was: leases live on for their slaves to come back to, nobody is connected."""
-    farm = Farm()
+    farm = Farm(policy=policy or Policy())
     for row in database.read("get_meta", key="next_lease"):
         farm.next_lease = int(row["value"])
     for row in database.read("all_slaves"):
@@ -94,6 +100,8 @@ def load(database: Database, has_blob: Callable[[str], bool]) -> Farm:
             host=row["host"],
             blender=row["blender"],
             threads=row["threads"],
+            tags=frozenset(json.loads(row["tags"])),
+            memory=row["memory"],
             features=frozenset(json.loads(row["features"])),
             last_seen=row["last_seen"],
         )
@@ -104,18 +112,20 @@ def load(database: Database, has_blob: Callable[[str], bool]) -> Farm:
             id=row["id"],
             order=row["position"],
             created=row["created"],
-            frames=FrameTable(FrameRange.parse(manifest.frames)),
+            frames=FrameTable(FrameRange.parse(manifest.frames), manifest.order),
             state=JobState(row["state"]),
             reason=row["reason"],
+            priority=row["priority"],
+            max_slaves=row["max_slaves"],
             blender=row["blender"],
             started=row["started"],
             finished=row["finished"],
             missing={sha for sha in manifest.blobs if not has_blob(sha)},
         )
         farm.jobs[job.id] = job
-        farm.next_order = job.order + 1
         _load_frames(farm, job, database)
         job.wait_for(job.missing)
+        farm.add(job)
     return farm
 
 
@@ -127,20 +137,21 @@ def _load_frames(farm: Farm, job: Job, database: Database) -> None:
         if row["attempts"]:
             job.attempts[frame] = row["attempts"]
         if state is FrameState.DONE:
-            job.measured(row["seconds"])
+            job.measured(row["seconds"], row["slave"])
             if slave is not None:
                 job.done_by[slave.name] = job.done_by.get(slave.name, 0) + 1
         elif state is FrameState.DISPATCHED and slave is not None:
             lease = farm.leases.get(row["lease"])
             if lease is None:
                 lease = Lease(id=row["lease"], job=job.id, slave=slave.id, frames=set(), unstarted=set())
-                farm.leases[lease.id] = lease
-                slave.leases.append(lease.id)
+                hold(farm, lease)
                 slave.leases.sort()
-                job.leases.add(lease.id)
+                farm.recount(slave)
             # Nobody knows which of them were started; "all" only means that no more is sent until the next one is.
             lease.frames.add(frame)
             lease.unstarted.add(frame)
+            lease.given += (frame,)
+    job.dispatched = len(states)
     job.frames.restore(states)
 
 

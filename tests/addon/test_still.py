@@ -78,15 +78,31 @@ attempt(bpy.ops.netrender.image, write_still=True)
 scene.render.filepath = arguments[1] + "/still"
 scene.netrender.engine, scene.render.engine = "CYCLES", "NETRENDER"
 attempt(bpy.ops.render.render, write_still=True)
-attempt(bpy.ops.render.render, animation=True)
 """
     )
     with scripted_slave(coordinator.url, permits=1000, render=lambda frame: None):
         answer = extended.run(script, coordinator.url, tmp_path / "frames")
-    image, still, animation = answer.told
+    image, still = answer.told
     assert "it was told to fail" in image
     assert "log of 1" in image
     assert "log of 1" in still
+    assert files(tmp_path / "frames") == []
+
+
+def test_every_frame_of_an_animation_that_failed_is_told(
+    extended: Blender, coordinator: RunningCoordinator, tmp_path: Path
+) -> None:
+    script = (
+        SIMPLE
+        + """
+scene = simple()
+scene.render.filepath = arguments[1] + "/still"
+scene.netrender.engine, scene.render.engine = "CYCLES", "NETRENDER"
+attempt(bpy.ops.render.render, animation=True)
+"""
+    )
+    with scripted_slave(coordinator.url, permits=1000, render=lambda frame: None):
+        (told,) = extended.run(script, coordinator.url, tmp_path / "frames").told
     for frame in (1, 2, 3):
-        assert f"frame {frame}: it was told to fail" in animation
+        assert f"frame {frame}: it was told to fail" in told
     assert files(tmp_path / "frames") == []

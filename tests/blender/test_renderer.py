@@ -150,6 +150,17 @@ def test_no_camera(renderer: RendererProcess, tmp_path: Path) -> None:
     assert_error(renderer.open(blend), "bad-scene", "no camera")
 
 
+FLUID = """
+domain = scene.objects["Cube"].modifiers.new("Fluid", "FLUID")
+domain.fluid_type = "DOMAIN"
+"""
+
+
+def test_a_fluid_that_the_bpy_package_would_die_of_is_refused(renderer: RendererProcess, tmp_path: Path) -> None:
+    blend = scenes.build("simple", tmp_path / "s.blend", then=FLUID)
+    assert_error(renderer.open(blend), "bad-scene", "'Cube' is a fluid's domain", "--blender PATH")
+
+
 def test_no_view_layer(renderer: RendererProcess, tmp_path: Path) -> None:
     blend = scenes.build("simple", tmp_path / "s.blend", then="scene.view_layers[0].use = False")
     assert_error(renderer.open(blend), "bad-scene", "no view layer")

@@ -33,6 +33,8 @@ def test_help_and_version_name_every_command() -> None:
         ("submit s.blend --chunk some", "argument --chunk: 'some'"),
         ("submit s.blend --frames 9-1", "runs backwards; write 1-9"),
         ("render s.blend --frames ,", "the range is empty"),
+        (r"submit s.blend --results-to P:\x\..\y", "has the part '..'"),
+        ("slave --results-folder renders", "path map 'renders': 'renders' is not an absolute path"),
         ("render s.blend --frames 1-1000000", "1000000 frames are more than a job may have"),
         ("gather 1234 --output out --frames x", "'x' is not a frame"),
         ("gather 1234", "--output"),

@@ -178,16 +178,25 @@ def codecs() -> set[str]:
     return {item.identifier for item in rna.properties["codec"].enum_items}
 
 
-@tile
-def udim_tiles(at: Any, folder: Path) -> None:
-    for number in (1001, 1002):
-        picture(folder / f"t.{number}.png", (number - 1001, 1, 0.3))
-    node = shown("udim", at, folder / "t.1001.png", source="TILED")
-    node.image.filepath = bpy.path.relpath(str(folder / "t.<UDIM>.png"))
+def tiled(name: str, at: Any, folder: Path, token: str, first: str, second: str) -> None:
+    for number, text in enumerate((first, second)):
+        picture(folder / f"t.{text}.png", (number, 1, 0.3))
+    node = shown(name, at, folder / f"t.{first}.png", source="TILED")
+    node.image.filepath = bpy.path.relpath(str(folder / f"t.{token}.png"))
     if 1002 not in [each.number for each in node.image.tiles]:
         node.image.tiles.new(1002)
-    for loop in bpy.data.objects["udim"].data.uv_layers[0].data:
+    for loop in bpy.data.objects[name].data.uv_layers[0].data:
         loop.uv.x *= 2
+
+
+@tile
+def udim_tiles(at: Any, folder: Path) -> None:
+    tiled("udim", at, folder, "<UDIM>", "1001", "1002")
+
+
+@tile
+def uv_tiles(at: Any, folder: Path) -> None:
+    tiled("uvtile", at, folder, "<UVTILE>", "u1_v1", "u2_v1")
 
 
 @tile
@@ -296,6 +305,42 @@ def alembic(at: Any, folder: Path) -> None:
 
 
 @tile
+def alembic_sequence(at: Any, folder: Path) -> None:
+    """A file for each frame."""
+
+    def export(filepath: str) -> set[str]:
+        for frame in range(LAST, 0, -1):
+            path = str(folder / f"cache_{frame:04d}.abc")
+            bpy.context.scene.frame_set(frame)
+            bpy.ops.wm.alembic_export(filepath=path, selected=True, start=frame, end=frame)
+        return {"FINISHED"}
+
+    def load(filepath: str) -> set[str]:
+        found: set[str] = bpy.ops.wm.alembic_import(filepath=filepath, is_sequence=True, set_frame_range=False)
+        bpy.data.cache_files["cache_0001.abc"].is_sequence = True
+        return found
+
+    exported("alembic sequence", at, export, load, folder / "cache_0001.abc")
+
+
+@tile
+def usd_in_layers(at: Any, folder: Path) -> None:
+    """A stage of text that has everything from another file."""
+
+    def export(filepath: str) -> set[str]:
+        found: set[str] = bpy.ops.wm.usd_export(
+            filepath=str(folder / "layer.usda"), selected_objects_only=True, export_animation=True
+        )
+        head = 'defaultPrim = "root"\n    metersPerUnit = 1\n    upAxis = "Z"\n    timeCodesPerSecond = 24\n'
+        head += f"    startTimeCode = 1\n    endTimeCode = {LAST}\n    subLayers = [@./layer.usda@]"
+        Path(filepath).write_text(f"#usda 1.0\n(\n    {head}\n)\n")
+        return found
+
+    bpy.context.scene.frame_start, bpy.context.scene.frame_end = 1, LAST
+    exported("usd layers", at, export, bpy.ops.wm.usd_import, folder / "stage.usda")
+
+
+@tile
 def usd(at: Any, folder: Path) -> None:
     options = {"selected_objects_only": True, "export_animation": True}
     bpy.context.scene.frame_start, bpy.context.scene.frame_end = 1, LAST
@@ -315,6 +360,21 @@ def mesh_cache(at: Any, folder: Path) -> None:
                 file.write(struct.pack("<3f", x / frame, y * 0.8, z))
     modifier = thing.modifiers.new("Mesh cache", "MESH_CACHE")
     modifier.cache_format, modifier.filepath = "PC2", "//mesh_cache/cache.pc2"
+
+
+@tile
+def mesh_cache_mdd(at: Any, folder: Path) -> None:
+    """The same as an MDD file, which has the largest byte first."""
+    thing = shining("mdd", mesh("mdd"), at)
+    folder.mkdir(parents=True)
+    with (folder / "cache.mdd").open("wb") as file:
+        file.write(struct.pack(f">ii{LAST}f", LAST, len(thing.data.vertices), *(n / 24 for n in range(LAST))))
+        for frame in range(1, LAST + 1):
+            for vertex in thing.data.vertices:
+                x, y, z = vertex.co
+                file.write(struct.pack(">3f", x * 0.7, y / frame, z))
+    modifier = thing.modifiers.new("Mesh cache", "MESH_CACHE")
+    modifier.cache_format, modifier.filepath = "MDD", "//mesh_cache_mdd/cache.mdd"
 
 
 @tile

@@ -65,7 +65,7 @@ def test_what_is_written_is_read_as_the_same(value: Outer) -> None:
         ({"flag": 1}, "flag: expected bool, got 1"),
         ({"flag": "false"}, "flag: expected bool"),
         ({"state": "asleep"}, "state: 'asleep'"),
-        ({"maybe": 3.0}, "maybe: expected int, got 3.0"),
+        ({"maybe": 3.5}, "maybe: expected int, got 3.5"),
         ({"maybe": True}, "maybe: expected int, got true"),
         ({"parts": {}}, "parts: expected an array"),
         ({"parts": "ab"}, "parts: expected an array"),

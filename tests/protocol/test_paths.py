@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coordinator.errors import BadPathError
-from coordinator.protocol.paths import MAX_PART, MAX_PATH, check_tree_path
+from coordinator.protocol.paths import MAX_PART, MAX_PATH, check_folder, check_tree_path
 
 
 @pytest.mark.parametrize(
@@ -68,6 +68,31 @@ def test_what_is_fine_is_returned(path: str) -> None:
 def test_what_is_not_is_named(path: str, says: str) -> None:
     with pytest.raises(BadPathError) as caught:
         check_tree_path(path)
+    assert says in caught.value.message and len(caught.value.message) < 400
+
+
+@pytest.mark.parametrize("folder", ["/srv/renders", r"P:\renders\film 1", r"\\nas\renders", "//nas/renders", "/ünï/木"])
+def test_a_folder_of_any_system_may_be_named(folder: str) -> None:
+    assert check_folder(folder) == folder
+
+
+@pytest.mark.parametrize(
+    ("folder", "says"),
+    [
+        ("", "absolute"),
+        ("renders", "absolute"),
+        ("//../renders", "'..'"),
+        (r"P:\renders\..\x", "'..'"),
+        ("/a/..", "'..'"),
+        ("/a\0b", "character"),
+        ("/a\nb", "character"),
+        ("/\ud800", "character"),
+        ("/a" * MAX_PATH, "longer"),
+    ],
+)
+def test_what_is_no_folder_is_named(folder: str, says: str) -> None:
+    with pytest.raises(BadPathError) as caught:
+        check_folder(folder)
     assert says in caught.value.message and len(caught.value.message) < 400
 
 

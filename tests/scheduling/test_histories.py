@@ -6,8 +6,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from coordinator.errors import ConflictError, NotFoundError, StaleLeaseError
 from coordinator.protocol.frames import FrameRange
-from coordinator.protocol.states import ENDED, FrameState, JobState
+from coordinator.protocol.jobs import JobChanges
+from coordinator.protocol.states import ENDED, FrameOrder, FrameState, JobState
 from coordinator.scheduling import events as e
+from coordinator.scheduling import explain
 
 from .farms import FarmUnderTest, manifest
 
@@ -30,14 +32,60 @@ class Histories(RuleBasedStateMachine):
         frames = self.under_test.grants[lease].frames
         return lease, frames[choice % len(frames)]
 
-    @rule(frames=st.integers(1, 6), chunk=st.integers(0, 3))
-    def announce(self, frames: int, chunk: int) -> None:
-        self.under_test.job(manifest(str(FrameRange.between(1, frames)), chunk=chunk))
+    @rule(
+        frames=st.integers(1, 6),
+        chunk=st.integers(0, 3),
+        order=st.sampled_from(FrameOrder),
+        priority=st.integers(1, 3),
+        most=st.integers(0, 2),
+        after=st.integers(0, 3),
+        only=st.sampled_from([(), ("a",), ("b", "c")]),
+        tags=st.sampled_from([(), ("big",)]),
+    )
+    def announce(
+        self,
+        frames: int,
+        chunk: int,
+        order: FrameOrder,
+        priority: int,
+        most: int,
+        after: int,
+        only: tuple[str, ...],
+        tags: tuple[str, ...],
+    ) -> None:
+        jobs = sorted(self.farm.jobs)
+        wanted = manifest(
+            str(FrameRange.between(1, frames)),
+            chunk=chunk,
+            order=order,
+            priority=priority,
+            max_slaves=most,
+            after=tuple(jobs[:1]) if after == 3 else (),
+            only_slaves=only,
+            tags=tags,
+        )
+        self.under_test.job(wanted)
+
+    @rule(seconds=st.sampled_from([0.0, 1.0, 10.0, 200.0, 2000.0]))
+    def pass_time(self, seconds: float) -> None:
+        self.under_test.now += seconds
+        self.under_test.feed(e.Tick)
+
+    @rule(choice=st.integers(0, 5), priority=st.integers(1, 3), most=st.integers(0, 2))
+    def change(self, choice: int, priority: int, most: int) -> None:
+        if jobs := sorted(self.farm.jobs):
+            wish = JobChanges(priority=priority, max_slaves=most)
+            self.under_test.feed(e.JobChanged, job=jobs[choice % len(jobs)], changes=wish)
+
+    @rule(slave=SLAVES)
+    def heal(self, slave: str) -> None:
+        if slave in self.farm.slaves:
+            self.under_test.feed(e.SlaveHealed, slave=slave)
 
     @rule(slave=SLAVES, keeps=st.booleans())
     def join(self, slave: str, keeps: bool) -> None:
         held = self.farm.slaves[slave].leases if slave in self.farm.slaves else []
-        self.under_test.join(slave, holding=tuple(held) if keeps else ())
+        self.under_test.join(slave, holding=tuple(held) if keeps else (), tags=("big",) if slave != "c" else ())
 
     @rule(slave=SLAVES)
     def leave(self, slave: str) -> None:
@@ -72,11 +120,14 @@ class Histories(RuleBasedStateMachine):
     def frames_and_leases_agree(self) -> None:
         held: dict[tuple[str, int], int] = {}
         for lease in self.farm.leases.values():
+            job = self.farm.jobs[lease.job]
+            assert lease.unstarted <= lease.frames and job.users[lease.slave] > 0
             assert lease.frames, "a lease ends with its last frame"
             assert lease.id in self.farm.slaves[lease.slave].leases and lease.id in self.farm.jobs[lease.job].leases
             for frame in lease.frames:
                 held[lease.job, frame] = held.get((lease.job, frame), 0) + 1
-        assert all(times == 1 for times in held.values()), "a frame is in one lease"
+        twice = {(job.id, frame): 2 for job in self.farm.jobs.values() for frame in job.twice}
+        assert held == dict.fromkeys(held, 1) | twice, "a frame is in one lease, or in two as a straggler"
         dispatched = {
             (job.id, frame) for job in self.farm.jobs.values() for frame in job.frames.in_state(FrameState.DISPATCHED)
         }
@@ -96,26 +147,71 @@ class Histories(RuleBasedStateMachine):
 
     @invariant()
     def no_slave_is_idle_while_there_is_work_for_it(self) -> None:
-        connected = self.farm.connected()
         for job in self.farm.jobs.values():
-            queued = job.frames.in_state(FrameState.QUEUED) if job.ready else []
-            for frame in queued:
-                failed = [frame in job.failed_on.get(slave.id, ()) for slave in connected]
-                for slave, failed_here in zip(connected, failed, strict=True):
+            if not job.ready or job.full:
+                continue
+            able = [slave for slave in self.farm.connected() if self.farm.would_render(slave, job)]
+            for frame in job.frames.in_state(FrameState.QUEUED):
+                failed = {slave.id: frame in job.failed_on.get(slave.id, ()) for slave in able}
+                for slave in able:
                     # A frame that failed here waits for a slave that has not tried it, if there is one.
-                    assert slave.leases or (failed_here and not all(failed))
+                    assert slave.leases or (failed[slave.id] and not all(failed.values()))
+
+    @invariant()
+    def the_ranking_has_every_job_with_work(self) -> None:
+        ranking = self.farm.ranking
+        ready = {job.id: job.frames.queued for job in self.farm.jobs.values() if job.ready and not job.full}
+        ranked = [entry[3] for group in ranking.groups.values() for entry in group.entries]
+        assert sorted(ranked) == sorted(ready) and ranking.frames == sum(ready.values())
+        assert all(group.entries == sorted(group.entries) for group in ranking.groups.values())
+
+    @invariant()
+    def hungry_slaves_can_take_work(self) -> None:
+        for slave in self.farm.slaves.values():
+            unstarted = any(self.farm.leases[lease].unstarted for lease in slave.leases)
+            hungry = slave.connected and slave.sick_since is None and not unstarted
+            assert (slave.id in self.farm.hungry) == hungry
+            assert (slave.id in self.farm.online) == slave.connected
+
+    @invariant()
+    def explanations_are_true(self) -> None:
+        for job in self.farm.jobs.values():
+            codes = {fact.code for fact in explain.job(self.farm, job).facts}
+            assert codes, "there is always something to say"
+            assert ("ended" in codes) == (job.state in ENDED)
+            assert ("paused" in codes) == (job.state is JobState.PAUSED)
+            assert ("waiting" in codes) == (job.state is JobState.WAITING)
+            assert ("rendering" in codes) == bool(job.leases)
+            queued = job.state is JobState.QUEUED and job.frames.queued > 0
+            able = [slave for slave in self.farm.connected() if self.farm.may_render(slave, job)]
+            assert ("full" in codes) == (queued and job.full)
+            assert ("unfit" in codes) == (queued and 0 < len(self.farm.online) != len(able))
+            assert ("barred" in codes) == (queued and any(slave.id in job.barred for slave in able))
+            if queued and not job.leases and "failed" not in codes:
+                assert codes & {"no-slave", "unfit", "barred", "sick", "behind", "first", "next"}, codes
+        for slave in self.farm.slaves.values():
+            codes = {fact.code for fact in explain.slave(self.farm, slave).facts}
+            assert codes and ("away" in codes) == (not slave.connected)
+            assert ("rendering" in codes) == (slave.connected and bool(slave.leases))
+            assert ("sick" in codes) == (slave.connected and slave.sick_since is not None)
 
     def teardown(self) -> None:
-        """Every job ends, if its frames are rendered from here on."""
-        self.under_test.join("a", holding=())
+        """Every job ends, or says what it waits for, if its frames are rendered from here on."""
+        for slave in "abc":
+            self.join(slave, keeps=False)
+            self.heal(slave)
         for job in list(self.farm.jobs.values()):
             if job.state is JobState.PAUSED:
                 self.under_test.feed(e.JobCommanded, job=job.id, command="resume")
         while self.farm.leases:
             lease = next(iter(self.farm.leases.values()))
             self.under_test.done(lease.id, min(lease.frames))
-        assert all(job.state in ENDED for job in self.farm.jobs.values())
+        for job in self.farm.jobs.values():
+            if job.state is JobState.WAITING:
+                assert "cancelled" in job.reason or "errors" in job.reason or "waits for job" in job.reason, job.reason
+            else:
+                assert job.state in ENDED, job.reason
 
 
 TestHistories = Histories.TestCase
-TestHistories.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestHistories.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)

@@ -71,9 +71,10 @@ async def test_a_result_arrives(http: aiohttp.ClientSession, rendering: Renderin
 
 async def test_the_last_result_finishes_the_job(http: aiohttp.ClientSession, rendering: Rendering) -> None:
     r = rendering
-    await r.anna.render(r.annas)
-    assert (await job_info(http, r.job)).state is JobState.QUEUED
+    assert await r.anna.put_result(r.annas, 1) == Answer(204)
     await r.bert.render(r.berts)
+    assert (await job_info(http, r.job)).state is JobState.QUEUED
+    assert await r.anna.put_result(r.annas, 2) == Answer(204)
     info = await job_info(http, r.job)
     assert (info.state, info.reason, info.counts.done) == (JobState.FINISHED, "all frames are done", 4)
     assert info.started is not None and info.finished is not None and info.finished >= info.started

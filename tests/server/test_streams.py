@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from coordinator import __version__
-from coordinator.constants import PROTOCOL_VERSION
+from coordinator.constants import PROTOCOL_VERSION, STALL_BLIND
 from coordinator.protocol import codec, messages
 from coordinator.protocol.jobs import SlaveInfo
 from coordinator.protocol.states import JobState
@@ -114,7 +114,9 @@ async def test_garbage_ends_the_connection_and_frees_the_frames(
 async def test_work_is_pushed_when_a_job_comes(http: aiohttp.ClientSession, coordinator: RunningCoordinator) -> None:
     async with FakeSlave(coordinator.url) as anna:
         job = await submit(http)
-        assert await anna.work() == messages.Work(lease=1, job=job, frames=(1, 2))
+        work = await anna.work()
+        assert work == messages.Work(lease=1, job=job, frames=(1, 2), scene=work.scene, stall=STALL_BLIND)
+        assert work.scene
 
 
 async def test_work_waits_for_the_files(http: aiohttp.ClientSession, coordinator: RunningCoordinator) -> None:

@@ -52,11 +52,14 @@ async def slave(standin: StandIn, tmp_path: Path) -> AsyncIterator[StartSlave]:
     """Starts a slave whose renderer is a fake with the given options."""
     running: list[RunningSlave] = []
 
-    def start(*fake: str, trace: Path | None = None, token: str | None = None) -> RunningSlave:
+    def start(
+        *fake: str, trace: Path | None = None, token: str | None = None, tags: tuple[str, ...] = ()
+    ) -> RunningSlave:
         options = SlaveOptions(
             url=standin.url,
             token=token,
             name="anna",
+            tags=tags,
             blender=fake_blender(tmp_path, *fake),
             data=tmp_path / "slave",
             trace=trace,

@@ -74,7 +74,9 @@ class StandIn:
 
     # --- for tests ---
 
-    def job(self, frames: str, name: str = "film", files: Mapping[str, bytes] | None = None) -> Manifest:
+    def job(
+        self, frames: str, name: str = "film", files: Mapping[str, bytes] | None = None, **changes: Any
+    ) -> Manifest:
         """Announce a job whose .blend has its name as content."""
         blend = f"scene of {name}".encode()
         contents = {"a.blend": blend, **(files or {})}
@@ -85,6 +87,7 @@ class StandIn:
             frames=str(FrameRange.parse(frames)),
             render=RenderSettings(scene="Scene", engine="CYCLES"),
             blender="4.5",
+            **changes,
         )
         self.jobs[manifest.id] = manifest
         self.blobs |= {sha(data): data for data in contents.values()}
@@ -97,6 +100,10 @@ class StandIn:
         await self.until(lambda: bool(self._sockets))
         for socket in list(self._sockets):
             await socket.send_str(codec.dumps(message, messages.ToSlave))
+
+    async def send_each(self, some: list[messages.ToSlave]) -> None:
+        for socket in list(self._sockets):
+            await socket.send_str(codec.dumps_each(some, messages.ToSlave))
 
     async def drop_connections(self) -> None:
         for socket in list(self._sockets):

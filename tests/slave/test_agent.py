@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -264,3 +265,79 @@ async def test_the_trace_has_every_span(standin: StandIn, slave: StartSlave, tmp
         ("fetch", 0), ("open", 0), ("render", 1), ("render", 2), ("upload", 1), ("upload", 2),
     ]  # fmt: skip
     assert all(span["job"] == job.id and span["start"] <= span["end"] for span in spans)
+
+
+async def test_a_job_with_the_scene_that_is_open_begins_without_opening_it(
+    standin: StandIn, slave: StartSlave, tmp_path: Path
+) -> None:
+    trace = tmp_path / "trace.jsonl"
+    running = slave(trace=trace)
+    first, again = standin.job("1"), standin.job("1-2", again=1)
+    assert first.scene == again.scene
+    other = standin.job("1", "another film")
+    for lease, job in enumerate((first, again, other), start=1):
+        await standin.send(messages.Work(lease=lease, job=job.id, frames=(1,), scene=job.scene))
+        await standin.has_results(job, 1)
+    await running.stop()
+    spans = [json.loads(line) for line in trace.read_text().splitlines()]
+    assert [span["job"] for span in spans if span["span"] == "open"] == [first.id, other.id]
+
+
+# --- what the scheduler takes back, and renderers that hang -----------------------------------------------------------
+
+
+async def test_some_frames_of_a_lease_are_taken_back_and_the_others_render(standin: StandIn, slave: StartSlave) -> None:
+    """The one that renders, and one that was not begun."""
+    slave("--hang-at", "1")
+    job = standin.job("1-9")
+    await standin.give(1, job, 1, 2, 3, 4)
+    await standin.has(started(1, 1))
+    await standin.send(messages.Cancel(lease=1, frames=(1, 3), reason="another slave is sooner"))
+    await standin.has_results(job, 2, 4)
+    await standin.give(2, job, 5)
+    await standin.has_results(job, 5)
+    assert standin.results.keys() == {(job.id, frame) for frame in (2, 4, 5)}
+    assert standin.failures == []
+
+
+async def test_messages_that_come_as_an_array_are_taken_in_their_order(standin: StandIn, slave: StartSlave) -> None:
+    slave()
+    job = standin.job("1-9")
+    await standin.until(lambda: bool(standin.hellos))
+    work = [messages.Work(lease=lease, job=job.id, frames=(lease,)) for lease in (1, 2, 3)]
+    await standin.send_each([*work, messages.Cancel(lease=2, reason="it is not wanted")])
+    await standin.has_results(job, 1, 3)
+    assert standin.results.keys() == {(job.id, 1), (job.id, 3)}
+
+
+async def test_a_renderer_that_is_silent_for_too_long_is_ended(standin: StandIn, slave: StartSlave) -> None:
+    slave("--hang-at", "1")
+    job = standin.job("1-2")
+    await standin.send(messages.Work(lease=1, job=job.id, frames=(1, 2), stall=0.5))
+    await standin.has_results(job, 2)
+    [failed] = standin.failures
+    assert failed.frame == 1 and "no progress for 0.5 s" in failed.message
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says what a process took")
+async def test_a_renderer_that_takes_too_much_memory_is_ended(standin: StandIn, slave: StartSlave) -> None:
+    slave()
+    job = standin.job("1", memory=1)
+    await standin.give(1, job, 1)
+    await standin.until(lambda: bool(standin.failures))
+    assert standin.failures[0].frame == 1 and "of memory, and the job allows" in standin.failures[0].message
+
+
+async def test_a_job_that_discards_its_results_is_done_without(standin: StandIn, slave: StartSlave) -> None:
+    slave()
+    job = standin.job("1-2", discard=True)
+    await standin.give(1, job, 1, 2)
+    await standin.until(lambda: sum(isinstance(said, messages.Done) for said in standin.said) == 2)
+    assert {said.frame for said in standin.said if isinstance(said, messages.Done)} == {1, 2}
+    assert standin.results == {}
+
+
+async def test_tags_and_memory_are_in_the_hello(standin: StandIn, slave: StartSlave) -> None:
+    slave(tags=("big", "linux"))
+    await standin.until(lambda: bool(standin.hellos))
+    assert standin.hellos[0].tags == ("big", "linux") and standin.hellos[0].memory > 2**20

@@ -8,6 +8,7 @@ import pytest
 from aiohttp import web
 
 from coordinator.slave.api import Api
+from coordinator.slave.exports import Exports
 from coordinator.slave.outbox import Outbox, Result
 from coordinator.slave.trace import Trace
 
@@ -23,7 +24,7 @@ class Box:
         self.folder = folder / "outbox"
         self.rendered = folder / "rendered.exr"
         self.settled: list[tuple[int, str | None]] = []
-        self.outbox = Outbox(self.folder, api, Trace(None), self._settled)
+        self.outbox = Outbox(self.folder, api, Trace(None), Exports((), api), self._settled)
         self.left = self.outbox.load()
         self.task: asyncio.Task[None] | None = None
 

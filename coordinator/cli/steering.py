@@ -1,0 +1,79 @@
+"""``netrender why``, ``set`` and ``heal``: what the scheduler does, and what can be changed about it."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from ..errors import NotFoundError, UsageError
+from .arguments import Commands, add_coordinator, add_job, add_json, address, command, number
+
+if TYPE_CHECKING:
+    from ..client import Client
+    from ..protocol.jobs import Explanation
+
+
+def add(commands: Commands) -> None:
+    text = "Say why a job has the slaves that it has, or why a slave is idle."
+    parser = command(commands, "why", run_why, text)
+    parser.add_argument("subject", metavar="JOB|SLAVE", help="a job's id, or the beginning of it, or a slave's name")
+    add_json(parser)
+    add_coordinator(parser)
+
+    parser = command(commands, "set", run_set, "Change a job that is there.")
+    add_job(parser)
+    parser.add_argument("--priority", metavar="N", type=number(1, 10))
+    parser.add_argument("--max-slaves", metavar="N", type=number(0, 10**6), help="at once; 0 for no limit")
+    add_coordinator(parser)
+
+    parser = command(commands, "heal", run_heal, "Forget a slave's failures, so that it gets work again.")
+    parser.add_argument("slave", metavar="SLAVE", help="its name, or the beginning of its id")
+    add_coordinator(parser)
+
+
+def run_why(args: argparse.Namespace) -> int:
+    from ..client import Client
+    from .output import document
+
+    with Client(address(args)) as client:
+        explanation = _why(client, args.subject)
+    if args.json:
+        document(explanation)
+    else:
+        print(f"{explanation.about} ({explanation.name}):")
+        print("\n".join(f"  {fact.text}" for fact in explanation.facts))
+    return 0
+
+
+def _why(client: "Client", subject: str) -> "Explanation":
+    try:
+        return client.why_job(client.job(subject).id)
+    except NotFoundError:
+        pass
+    try:
+        return client.why_slave(client.slave(subject).id)
+    except NotFoundError:
+        raise NotFoundError(
+            f"no job and no slave {subject!r}; 'netrender jobs' and 'netrender slaves' list them"
+        ) from None
+
+
+def run_set(args: argparse.Namespace) -> int:
+    from ..client import Client
+    from ..protocol.jobs import JobChanges
+
+    if args.priority is None and args.max_slaves is None:
+        raise UsageError("nothing to change; give --priority N or --max-slaves N")
+    with Client(address(args)) as client:
+        changes = JobChanges(priority=args.priority, max_slaves=args.max_slaves)
+        info = client.change(client.job(args.job).id, changes)
+    most = f"at most {info.max_slaves} slaves" if info.max_slaves else "any number of slaves"
+    print(f"job {info.id} ({info.name}): priority {info.priority}, {most}")
+    return 0
+
+
+def run_heal(args: argparse.Namespace) -> int:
+    from ..client import Client
+
+    with Client(address(args)) as client:
+        info = client.heal(client.slave(args.slave).id)
+    print(f"slave {info.name} is well")
+    return 0

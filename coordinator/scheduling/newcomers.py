@@ -1,0 +1,55 @@
+"""A job that goes first does not wait behind chunks that others have not begun."""
+
+from .events import Decision
+from .farm import Farm, Job, Lease, Slave
+from .leases import recall
+
+CANDIDATES = 64  # slaves that are looked at for the one that is free soonest; more is no better and costs
+
+
+def make_room(farm: Farm) -> list[Decision]:
+    """For each newcomer that found no slave: take back what one slave has not begun, so that it comes next there."""
+    decisions: list[Decision] = []
+    for group in list(farm.ranking.groups.values()):
+        for not_first, _, _, number in list(group.entries):
+            job = farm.jobs[number]
+            if not_first or job.dispatched >= farm.policy.first_frames:
+                break
+            slave = None if _is_expected(farm, job) else _soonest(farm, job)
+            if slave is None:
+                break
+            for lease in [farm.leases[number] for number in slave.leases]:
+                if lease.unstarted and farm.jobs[lease.job].dispatched > len(lease.frames):
+                    frames = tuple(frame for frame in lease.given if frame in lease.unstarted)
+                    decisions += recall(farm, lease, frames, f"job {job.id} goes first")
+    return decisions
+
+
+def _is_expected(farm: Farm, job: Job) -> bool:
+    """A slave that can take it now has only not been asked."""
+    return any(farm.would_render(slave, job) for slave in farm.hungry.values())
+
+
+def _soonest(farm: Farm, job: Job) -> Slave | None:
+    """The slave with frames to take back that ends its current frame first, as far as is known."""
+    best: tuple[float, Slave] | None = None
+    looked_at = 0
+    for slave in farm.online.values():
+        begun, waiting = _leases(farm, slave)
+        if begun is None or not waiting or not farm.would_render(slave, job):
+            continue
+        expected = farm.jobs[begun.job].expected(slave.id) or 0.0
+        left = max(expected - (farm.now - begun.since), 0.0)
+        if best is None or left < best[0]:
+            best = left, slave
+        looked_at += 1
+        if looked_at == CANDIDATES:
+            break
+    return best[1] if best else None
+
+
+def _leases(farm: Farm, slave: Slave) -> tuple[Lease | None, bool]:
+    """The lease that renders, and whether frames can be taken back: not the first ones of another newcomer."""
+    leases = [farm.leases[number] for number in slave.leases]
+    begun = next((lease for lease in leases if lease.current is not None), None)
+    return begun, any(lease.unstarted and farm.jobs[lease.job].dispatched > len(lease.frames) for lease in leases)

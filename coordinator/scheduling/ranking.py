@@ -1,0 +1,83 @@
+"""The jobs that have work, best first, by what they need of a slave: finding the next one costs no walk over jobs."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterator
+from heapq import merge
+from typing import TYPE_CHECKING
+
+from attrs import define, field
+
+from .needs import Kind, Need
+from .policy import Policy
+
+if TYPE_CHECKING:
+    from .farm import Job
+
+Entry = tuple[bool, float, int, str]  # not among the first, usage / priority, order, id
+
+
+@define(eq=False)
+class Group:
+    """Jobs of one need, best first."""
+
+    entries: list[Entry] = field(factory=list)
+    met_by: dict[Kind, bool] = field(factory=dict)
+
+
+@define(eq=False)
+class Ranking:
+    """Every job that is ready and not full, by its need."""
+
+    groups: dict[Need, Group] = field(factory=dict)
+    frames: int = 0  # queued, of all of them
+    news: bool = False  # there is work that was not there before: whoever found none should look again
+    _places: dict[str, tuple[Need, int]] = field(factory=dict)  # by job: its need, and its frames that are counted
+
+    def put(self, job: Job, policy: Policy, slaves: int, now: float) -> None:
+        """Place the job anew, or take it out if it has no work to give."""
+        old = self._places.get(job.id)
+        if old is not None:
+            self._remove(job, *old)
+        if not job.ready or job.full:
+            self._places.pop(job.id, None)
+            return
+        queued = job.frames.takeable
+        self.news = self.news or old is None or old[0] != job.need or queued > old[1]
+        first = job.dispatched < policy.first_frames or now - job.last_dispatch > policy.starved_after
+        job.entry = (not first, live_usage(job, policy, slaves) / job.priority, job.order, job.id)
+        group = self.groups.get(job.need)
+        if group is None:
+            group = self.groups[job.need] = Group()
+        insort(group.entries, job.entry)
+        self.frames += queued
+        self._places[job.id] = (job.need, queued)
+
+    def _remove(self, job: Job, need: Need, queued: int) -> None:
+        group = self.groups[need]
+        assert job.entry is not None
+        del group.entries[bisect_left(group.entries, job.entry)]
+        if not group.entries:
+            del self.groups[need]
+        self.frames -= queued
+
+    def __contains__(self, job: Job) -> bool:
+        return job.id in self._places
+
+    def best_first(self, kind: Kind, name: str) -> Iterator[Entry]:
+        """The jobs that a slave of this kind and name can render. Not to be used on after ``put``."""
+        fitting: list[list[Entry]] = []
+        for need, group in self.groups.items():
+            met = group.met_by.get(kind)
+            if met is None:
+                met = group.met_by[kind] = need.met_by(kind)
+            if met and need.admits(name):
+                fitting.append(group.entries)
+        return iter(fitting[0]) if len(fitting) == 1 else merge(*fitting)
+
+
+def live_usage(job: Job, policy: Policy, slaves: int) -> float:
+    """The average of what it held, and what it is going to hold, so that what was granted just now counts."""
+    share = job.committed / slaves if slaves else 0.0
+    return job.usage + (share - job.usage) * policy.usage_ahead

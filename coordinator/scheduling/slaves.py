@@ -1,0 +1,56 @@
+"""Slaves that come, go and are healed."""
+
+from . import events as e
+from .failures import forget
+from .farm import Farm, Slave
+from .leases import find_slave, revoke
+
+
+def joined(farm: Farm, event: e.SlaveJoined) -> list[e.Decision]:
+    slave = farm.slaves.get(event.slave)
+    if slave is None:
+        slave = farm.slaves[event.slave] = Slave(
+            id=event.slave, name=event.name, host=event.host, blender=event.blender, threads=event.threads
+        )
+    slave.name, slave.host, slave.blender, slave.threads = event.name, event.host, event.blender, event.threads
+    slave.features, slave.tags, slave.memory = frozenset(event.features), frozenset(event.tags), event.memory
+    slave.describe()
+    slave.last_seen, slave.job, slave.frame = event.now, "", None
+    slave.last_job = slave.scene = ""
+    decisions: list[e.Decision] = [e.SlaveMoved(slave=slave.id, connected=True, persist=True)]
+    for lease in [farm.leases[number] for number in slave.leases]:
+        lease.granted = event.now  # nobody knows since when it renders
+        if lease.id not in event.holding:
+            decisions += revoke(farm, lease, f"{slave.name} came back without it")
+    decisions += [
+        e.Revoked(lease=number, slave=slave.id, reason="the lease is not valid any more")
+        for number in event.holding
+        if number not in slave.leases
+    ]
+    farm.connect(slave, True)
+    return decisions
+
+
+def left(farm: Farm, event: e.SlaveLeft) -> list[e.Decision]:
+    slave = farm.slaves[event.slave]
+    farm.connect(slave, False)
+    slave.last_seen, slave.job, slave.frame = event.now, "", None
+    decisions: list[e.Decision] = [e.SlaveMoved(slave=slave.id, connected=False, persist=True)]
+    for lease in [farm.leases[number] for number in slave.leases]:
+        decisions += revoke(farm, lease, f"{slave.name} was lost: {event.reason}")
+    return decisions
+
+
+def grace_ended(farm: Farm, event: e.GraceEnded) -> list[e.Decision]:
+    decisions: list[e.Decision] = []
+    for slave in farm.slaves.values():
+        if not slave.connected:
+            for lease in [farm.leases[number] for number in slave.leases]:
+                decisions += revoke(farm, lease, f"{slave.name} did not come back")
+    return decisions
+
+
+def healed(farm: Farm, event: e.SlaveHealed) -> list[e.Decision]:
+    slave = find_slave(farm, event.slave)
+    forget(farm, slave)
+    return [e.SlaveMoved(slave=slave.id, connected=slave.connected)]
