@@ -35,6 +35,7 @@ STRAGGLER_BLIND = 60.0  # seconds of a job's first frames after which a second s
 STALL_FACTOR = 20.0  # a renderer that is silent for so many of the job's frames hangs ...
 STALL_LEAST = 120.0  # seconds ... but building a scene may take this long without a word
 STALL_BLIND = 1800.0  # seconds, while nothing is known of the job
+THREAD_SWITCH = 0.0005  # seconds; how long the coordinator's event loop waits at most for its own other threads
 TAIL_CHECK = 0.5  # seconds; how often at most idle slaves look whether somebody is late at the end of a job
 
 EVENT_KEEPALIVE = 10.0  # seconds between comments on a silent event stream

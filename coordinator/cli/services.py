@@ -6,13 +6,14 @@ import json
 import logging
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..config import COORDINATOR_VARIABLE, Address, data_folder
-from ..constants import DEFAULT_HOST, DEFAULT_PORT, MAX_FRAMES_PER_JOB
+from ..constants import DEFAULT_HOST, DEFAULT_PORT, MAX_FRAMES_PER_JOB, THREAD_SWITCH
 from ..errors import UsageError
 from .arguments import (
     Commands,
@@ -99,6 +100,9 @@ def _add_exit_with_stdin(parser: Parser) -> None:
 def run_coordinator(args: argparse.Namespace) -> int:
     from ..scheduling.policy import policy
     from ..server import ServerOptions, serve
+
+    # The event loop must get the interpreter back from the threads that write: by default it waits 5 ms each time.
+    sys.setswitchinterval(THREAD_SWITCH)
 
     def on_ready(listening: "Listening") -> None:
         if args.json:

@@ -54,7 +54,9 @@ def submit(url: str, folder: Path, size: Size) -> None:
     blend = folder / "scene.blend"
     blend.write_bytes(BLEND)
     with Client(Address.parse(url)) as client:
-        for number in range(size.jobs):
+        before: tuple[str, ...] = ()
+        # A queue of 1,000 frames would be empty within a second: more such jobs follow, one after the other.
+        for number in range(60 if size.frames == 1_000 else size.jobs):
             manifest = Manifest(
                 name=f"job {number}",
                 blend="scene.blend",
@@ -64,7 +66,9 @@ def submit(url: str, folder: Path, size: Size) -> None:
                 blender="4.2",
                 chunk=1,
                 discard=not size.results,
+                after=before,
             )
+            before = (manifest.id,) if size.frames == 1_000 else ()
             accepted = client.announce(manifest)
             if accepted.missing:
                 client.upload(blend, sha256(BLEND))
