@@ -40,6 +40,7 @@ class Player:
                 lambda client, tell: errands.fetch(client, job, "", cache, tell),
                 self.take,
             )
+        session.each_tick(self.follow)  # previews may still come when the errand is over
 
     def take(self, message: Any) -> None:
         """What the errand tells, and the loader."""
@@ -88,7 +89,6 @@ class Player:
 
     def tick(self) -> float | None:
         """Blender's timer: the next frame. None, and the end, when nobody looks any more."""
-        self.follow()
         if self.film is not None:
             self.film.advance()
             self.show()
@@ -126,6 +126,7 @@ class Player:
         return self.note or (self.film.text() if self.film is not None else "")
 
     def close(self) -> None:
+        session.no_more_ticks(self.follow)
         if self._errand is not None:
             self._errand.cancel()
         if self._loader is not None:

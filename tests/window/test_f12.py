@@ -55,4 +55,4 @@ def test_the_slaves_error_is_reported(program: str, blender: Blender, tmp_path: 
         window.wait("'log of 1' in bpy.reports()")
         window.ask("bpy.show(2)")
         window.wait("'log of 2' in bpy.reports()")
-        assert window.ask("bpy.context.scene.render.engine") == "CYCLES", "as it was"
+        window.wait("bpy.context.scene.render.engine == 'CYCLES'")  # as it was
