@@ -1,5 +1,6 @@
 """Fixtures that many tests share."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,9 @@ import pytest
 from hypothesis import settings
 
 from .coordinators import RunningCoordinator, running_coordinator
+
+# A shell that starts us in the background has us ignore Ctrl-C, and our processes would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A machine that is busy makes any example slow once.
 settings.register_profile("netrender", deadline=None)

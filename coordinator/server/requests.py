@@ -112,7 +112,11 @@ async def blocks(request: web.Request) -> AsyncIterator[bytes]:
 
 async def _arriving(request: web.Request) -> AsyncIterator[bytes]:
     try:
-        while block := await asyncio.wait_for(request.content.readany(), REQUEST_SILENCE):
+        while True:
+            async with asyncio.timeout(REQUEST_SILENCE):
+                block = await request.content.readany()
+            if not block:
+                return
             yield block
     except TimeoutError:
         raise ConnectionAbortedError(f"no byte came for {REQUEST_SILENCE:.0f} s") from None

@@ -177,7 +177,8 @@ async def events(request: web.Request) -> web.StreamResponse:
             await response.write(f"data: {codec.dumps(event, messages.Event)}\n\n".encode())
         while True:
             try:
-                text = await asyncio.wait_for(watcher.queue.get(), EVENT_KEEPALIVE)
+                async with asyncio.timeout(EVENT_KEEPALIVE):
+                    text = await watcher.queue.get()
             except TimeoutError:
                 await response.write(b": still here\n\n")
                 continue

@@ -215,6 +215,8 @@ class Agent:
         except NetrenderError as error:
             self._reports.fail_rest(lease, error.message, log)
             return
+        if not lease.todo or lease.todo[0] != log.frame:
+            return  # it was revoked while the scene was opened
         frame = lease.todo.popleft()
         last = not lease.todo
         output = self._work(lease) / f"{frame}.exr"

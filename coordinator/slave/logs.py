@@ -43,8 +43,10 @@ class FrameLog:
         while not (self._closed.is_set() and not self._buffer):
             await self._news.wait()
             self._news.clear()
-            with contextlib.suppress(TimeoutError):  # lines come in bursts
-                await asyncio.wait_for(self._closed.wait(), LOG_DELAY)
+            # Lines come in bursts. (Python 3.11's wait_for would swallow a cancellation that comes with the close.)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOG_DELAY):
+                    await self._closed.wait()
             await self._send()
         self.sent.set()
 

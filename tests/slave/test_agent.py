@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -298,6 +299,28 @@ async def test_some_frames_of_a_lease_are_taken_back_and_the_others_render(stand
     await standin.has_results(job, 5)
     assert standin.results.keys() == {(job.id, frame) for frame in (2, 4, 5)}
     assert standin.failures == []
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the fake renderer waits at a FIFO")
+async def test_frames_are_taken_back_while_the_scene_is_opened(
+    standin: StandIn, slave: StartSlave, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    slave("--gate", str(gate))
+    film = standin.job("1-9")
+    for lease, frames, revoked in (1, (1, 2), (1, 2)), (2, (3, 4), (3,)):
+        await standin.give(lease, film, *frames)
+        held = await asyncio.to_thread(gate.open, "w")  # when the renderer has opened it, too
+        await standin.send(messages.Cancel(lease=lease, frames=revoked, reason="another slave was first"))
+        next_job = standin.job("1", f"after lease {lease}")
+        await standin.give(10 + lease, next_job, 1)
+        asked = f"GET manifest {next_job.id}"
+        await standin.until(lambda asked=asked: asked in standin.requests)  # type: ignore[misc]  # so it has read both
+        held.close()
+        (await asyncio.to_thread(gate.open, "w")).close()
+        await standin.has_results(next_job, 1)
+    assert {(job, frame) for job, frame in standin.results if job == film.id} == {(film.id, 4)}
 
 
 async def test_messages_that_come_as_an_array_are_taken_in_their_order(standin: StandIn, slave: StartSlave) -> None:

@@ -39,6 +39,18 @@ async def test_an_empty_one_is_not_sent(standin: StandIn, api: Api) -> None:
     assert standin.logs == {}
 
 
+async def test_it_can_be_cancelled_at_the_moment_of_its_end(standin: StandIn, api: Api) -> None:
+    await standin.stop()
+    log, task = new(api)
+    log.write("said while it was away")
+    await asyncio.sleep(0)  # it waits for more lines
+    log.close()
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait({task})
+    assert task.cancelled()
+
+
 async def test_it_waits_for_the_coordinator(standin: StandIn, api: Api) -> None:
     await standin.stop()
     log, task = new(api)
