@@ -1,17 +1,15 @@
 """The film that plays while it renders, in a real window: what is seen grows with what has come."""
 
-import tempfile
 from pathlib import Path
 
 import numpy
-import OpenEXR
 import pytest
 from PIL import Image
 
 from ..addon.blenders import Blender
-from ..coordinators import RunningCoordinator, running_coordinator
+from ..coordinators import running_coordinator
+from ..deliveries import deliver
 from ..queued import queue_job
-from ..scripted_slave import scripted_slave
 from . import places
 from .blender_window import blender_window
 from .screen import Screen, virtual_screen
@@ -24,34 +22,11 @@ LIKE = 4  # how much a colour may differ
 FRAMES = 40
 
 
-def picture(frame: int) -> bytes:
-    """A result of a slave: the more to the right the brighter, and each frame in another colour."""
-    ramp = numpy.tile(numpy.linspace(0, 1, 320, dtype=numpy.float32), (180, 1))
-    levels = (frame / FRAMES, 0.5, 1 - frame / FRAMES, 1)
-    channels = {f"ViewLayer.Combined.{name}": ramp * level for name, level in zip("RGBA", levels, strict=True)}
-    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "frame.exr"
-        with OpenEXR.File(header, channels) as file:
-            file.write(str(path))
-        return path.read_bytes()
-
-
 def strip(screen: Screen, path: Path) -> int:
     """How many pixels of the strip say that a frame is there."""
     with Image.open(screen.picture(path)) as image:
         pixels = numpy.asarray(image.convert("RGB"), int)
     return int((abs(pixels - HERE) <= LIKE).all(axis=2).sum())
-
-
-def deliver(running: RunningCoordinator, job: str, frames: int) -> None:
-    """A slave comes, renders until so many frames of the job are done, and goes."""
-    with running.client as client:
-        events = client.events(job)
-        before = client.job(job).counts.done
-        with scripted_slave(running.url, permits=frames - before, render=picture):
-            while client.job(job).counts.done < frames:
-                next(events)
 
 
 def test_more_frames_are_seen_as_they_come(program: str, blender: Blender, tmp_path: Path) -> None:
