@@ -21,7 +21,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--stubborn", action="store_true", help="survives quit, the end of its input, and SIGTERM")
     parser.add_argument("--alive", type=Path, help="a file that is locked for as long as this process lives")
     parser.add_argument("--refuse", action="store_true", help="every open is a bad scene")
-    parser.add_argument("--gate", type=Path, help="a FIFO that is read to its end whenever a scene is opened")
+    parser.add_argument("--gates", type=Path, help="a folder; a FIFO in it with the scene's text as its name is read first")
     parser.add_argument("--fail-at", type=int)
     parser.add_argument("--crash-at", type=int)
     parser.add_argument("--crashed", type=Path, help="crash only if this file is not there, and make it")
@@ -50,9 +50,9 @@ class Fake:
         if self.options.refuse:
             say(type="error", code="bad-scene", message="there is no scene 'Scene'")
             return
-        if self.options.gate:
-            self.options.gate.read_bytes()
         self.blend = Path(blend).read_text()
+        if self.options.gates and (gate := self.options.gates / self.blend).exists():
+            gate.read_bytes()
         print(f"opened by {os.getpid()}", file=sys.stderr, flush=True)
         say(type="opened", seconds=0.1)
 

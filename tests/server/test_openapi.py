@@ -1,6 +1,7 @@
 """docs/openapi.yaml is the contract: the coordinator keeps it, and the classes of the protocol are in it."""
 
 import asyncio
+import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,10 @@ from coordinator.server import jobs as job_handlers
 from ..coordinators import RunningCoordinator, running_coordinator
 from ..slaves import FakeSlave
 from ..submissions import manifest, sha256, submit, upload
+
+# Schemathesis imports these on first use, which pytest rewrites: as deep in a stack as that, CPython 3.11 cannot parse them.
+for name in ("generation.body_overrides", "generation.dictionaries", "specs.openapi.object_authorization"):
+    importlib.import_module(f"schemathesis.{name}")
 
 A_BLOB = b"a blob"
 

@@ -305,9 +305,9 @@ async def test_some_frames_of_a_lease_are_taken_back_and_the_others_render(stand
 async def test_frames_are_taken_back_while_the_scene_is_opened(
     standin: StandIn, slave: StartSlave, tmp_path: Path
 ) -> None:
-    gate = tmp_path / "gate"
+    gate = tmp_path / "scene of film"
     os.mkfifo(gate)
-    slave("--gate", str(gate))
+    slave("--gates", str(tmp_path))
     film = standin.job("1-9")
     for lease, frames, revoked in (1, (1, 2), (1, 2)), (2, (3, 4), (3,)):
         await standin.give(lease, film, *frames)
@@ -318,7 +318,6 @@ async def test_frames_are_taken_back_while_the_scene_is_opened(
         asked = f"GET manifest {next_job.id}"
         await standin.until(lambda asked=asked: asked in standin.requests)  # type: ignore[misc]  # so it has read both
         held.close()
-        (await asyncio.to_thread(gate.open, "w")).close()
         await standin.has_results(next_job, 1)
     assert {(job, frame) for job, frame in standin.results if job == film.id} == {(film.id, 4)}
 
