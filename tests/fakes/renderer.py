@@ -21,7 +21,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--stubborn", action="store_true", help="survives quit, the end of its input, and SIGTERM")
     parser.add_argument("--alive", type=Path, help="a file that is locked for as long as this process lives")
     parser.add_argument("--refuse", action="store_true", help="every open is a bad scene")
-    parser.add_argument("--gates", type=Path, help="a folder; a FIFO in it with the scene's text as its name is read first")
+    parser.add_argument("--gates", type=Path, help="a folder: a FIFO named as the scene's text is read first")
     parser.add_argument("--fail-at", type=int)
     parser.add_argument("--crash-at", type=int)
     parser.add_argument("--crashed", type=Path, help="crash only if this file is not there, and make it")

@@ -32,7 +32,7 @@ from ..coordinators import RunningCoordinator, running_coordinator
 from ..slaves import FakeSlave
 from ..submissions import manifest, sha256, submit, upload
 
-# Schemathesis imports these on first use, which pytest rewrites: as deep in a stack as that, CPython 3.11 cannot parse them.
+# Schemathesis imports these on first use, and pytest rewrites them: so deep in a stack CPython 3.11 cannot parse them.
 for name in ("generation.body_overrides", "generation.dictionaries", "specs.openapi.object_authorization"):
     importlib.import_module(f"schemathesis.{name}")
 
