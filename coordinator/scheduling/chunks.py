@@ -2,7 +2,8 @@
 
 from math import ceil
 
-from .farm import Farm, Job, Slave
+from .farm import Farm
+from .models import Job, Slave
 
 
 def chunk_size(farm: Farm, job: Job, slave: Slave) -> int:

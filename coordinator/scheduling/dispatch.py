@@ -3,8 +3,9 @@
 from .chunks import chunk_size
 from .events import Decision
 from .failures import better_elsewhere
-from .farm import Farm, Job, Slave
+from .farm import Farm
 from .leases import grant
+from .models import Job, Slave
 from .newcomers import make_room
 from .stragglers import help_out
 

@@ -9,7 +9,8 @@ from ..protocol.jobs import Explanation, Fact
 from ..protocol.states import JobState
 from .dispatch import is_exception
 from .failures import sickness
-from .farm import Farm, Job, Slave
+from .farm import Farm
+from .models import Job, Slave
 from .ranking import live_usage
 from .reasons import shortcomings
 

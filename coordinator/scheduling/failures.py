@@ -2,9 +2,10 @@
 
 from ..protocol.states import FrameState, JobState
 from . import events as e
-from .farm import Farm, Job, Slave
+from .farm import Farm
 from .jobs import finish, finish_if_over
 from .leases import check_lease, drop, give_up
+from .models import Job, Slave
 
 
 def failed(farm: Farm, event: e.FrameFailed) -> list[e.Decision]:

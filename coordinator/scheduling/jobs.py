@@ -4,9 +4,10 @@ from ..errors import ConflictError, NotFoundError
 from ..protocol.frames import FrameRange
 from ..protocol.states import ENDED, FrameState, JobState
 from . import events as e
-from .farm import Farm, Job
+from .farm import Farm
 from .frames import FrameTable
 from .leases import find_job, frame_moved, job_moved, revoke_all
+from .models import Job
 
 
 def announced(farm: Farm, event: e.JobAnnounced) -> list[e.Decision]:

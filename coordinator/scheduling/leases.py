@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from ..errors import NotFoundError, StaleLeaseError
 from ..protocol.states import FrameState
 from . import events as e
-from .farm import Farm, Job, Lease, Slave
+from .farm import Farm
+from .models import Job, Lease, Slave
 from .needs import series
 
 

@@ -1,8 +1,9 @@
 """A job that goes first does not wait behind chunks that others have not begun."""
 
 from .events import Decision
-from .farm import Farm, Job, Lease, Slave
+from .farm import Farm
 from .leases import recall
+from .models import Job, Lease, Slave
 
 CANDIDATES = 64  # slaves that are looked at for the one that is free soonest; more is no better and costs
 

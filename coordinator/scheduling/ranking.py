@@ -1,19 +1,14 @@
 """The jobs that have work, best first, by what they need of a slave: finding the next one costs no walk over jobs."""
 
-from __future__ import annotations
-
 from bisect import bisect_left, insort
 from collections.abc import Iterator
 from heapq import merge
-from typing import TYPE_CHECKING
 
 from attrs import define, field
 
+from .models import Job
 from .needs import Kind, Need
 from .policy import Policy
-
-if TYPE_CHECKING:
-    from .farm import Job
 
 Entry = tuple[bool, float, int, str]  # not among the first, usage / priority, order, id
 

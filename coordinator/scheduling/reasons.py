@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from ..protocol.states import JobState
 from .events import Decision
 from .failures import end_the_hopeless, sickness
-from .farm import Farm, Job, Slave
+from .farm import Farm
 from .leases import job_moved
+from .models import Job, Slave
 from .needs import Need
 
 

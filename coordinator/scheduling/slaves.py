@@ -2,8 +2,9 @@
 
 from . import events as e
 from .failures import forget
-from .farm import Farm, Slave
+from .farm import Farm
 from .leases import find_slave, revoke
+from .models import Slave
 
 
 def joined(farm: Farm, event: e.SlaveJoined) -> list[e.Decision]:

@@ -7,8 +7,9 @@ from ..protocol.states import FrameState
 from . import events as e
 from . import failures, jobs, slaves, upkeep
 from .dispatch import dispatch
-from .farm import RECENT, Farm
+from .farm import Farm
 from .leases import check_lease, find_job, settle
+from .models import RECENT
 from .reasons import renew
 
 __all__ = ["check_lease", "find_job", "step"]

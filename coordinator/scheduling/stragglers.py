@@ -4,8 +4,9 @@ from attrs import frozen
 
 from ..protocol.states import FrameState
 from .events import Decision
-from .farm import Farm, Job, Lease, Slave
+from .farm import Farm
 from .leases import grant, grant_again, recall
+from .models import Job, Lease, Slave
 
 MOST_IN_VAIN = 8  # idle slaves that look for late frames in one step and find none, until no more look
 TWICE = 2.0  # times faster than the one that it replaces; so a frame is replaced a few times at most

@@ -2,7 +2,8 @@
 
 from ..protocol.jobs import JobInfo, SlaveInfo
 from ..scheduling.failures import sickness
-from ..scheduling.farm import Farm, Job, Slave
+from ..scheduling.farm import Farm
+from ..scheduling.models import Job, Slave
 
 
 def job_info(farm: Farm, job: Job) -> JobInfo:

@@ -9,9 +9,10 @@ from ..protocol.frames import FrameRange
 from ..protocol.jobs import FrameInfo, Manifest
 from ..protocol.states import FrameState, JobState
 from ..scheduling import events as e
-from ..scheduling.farm import Farm, Job, Lease, Slave
+from ..scheduling.farm import Farm
 from ..scheduling.frames import FrameTable
 from ..scheduling.leases import hold
+from ..scheduling.models import Job, Lease, Slave
 from ..scheduling.policy import Policy
 from .database import Database, Statement
 

@@ -10,7 +10,8 @@ from attrs import define, field, frozen
 
 from coordinator.protocol.jobs import File, Manifest, RenderSettings
 from coordinator.scheduling import events as e
-from coordinator.scheduling.farm import Farm, Job
+from coordinator.scheduling.farm import Farm
+from coordinator.scheduling.models import Job
 from coordinator.scheduling.policy import Policy
 from coordinator.scheduling.step import step
 from coordinator.scheduling.upkeep import due

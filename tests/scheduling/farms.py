@@ -5,7 +5,8 @@ from attrs import define, field
 from coordinator.protocol.jobs import File, Manifest, RenderSettings
 from coordinator.protocol.states import FrameState, JobState
 from coordinator.scheduling import events as e
-from coordinator.scheduling.farm import Farm, Job
+from coordinator.scheduling.farm import Farm
+from coordinator.scheduling.models import Job
 from coordinator.scheduling.step import step
 
 BLOB = "ab" * 32
