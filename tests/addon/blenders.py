@@ -21,12 +21,12 @@ BEFORE = """
 import json, os, sys
 import bpy
 import addon_utils
+from tests.addon import installed
 
 if not bpy.app.binary_path:
     bpy.ops.wm.read_userpref()  # as a Blender does when it starts, with its add-ons
 arguments = sys.argv[sys.argv.index("--") + 1:]
-if "bl_ext.user_default.netrender" in sys.modules:  # the one that runs is the one that tests look at
-    sys.modules["blender_addon"] = sys.modules["bl_ext.user_default.netrender"]
+installed.use()
 
 def failed(*error):
     sys.__excepthook__(*error)
