@@ -53,6 +53,7 @@ SMALL_BLOB = 64 * 2**10  # bytes up to which a file travels in a batch: below it
 BATCH_BLOBS = 1000  # small files in one batch; their journal is synced to the disk once
 BATCH_BYTES = 16 * 2**20  # bytes of a batch at most: it is held in memory on both sides
 BATCH_LEAST = 8  # small files from which on a batch is worth a request of its own
+SETTLE_DELAY = 1.0  # seconds for which journals of batches are collected, until one sync of the disk is for all
 DELTA_LEAST = 1 * 2**20  # bytes from which on a changed file is sent as its changes: below it asking costs more
 DELTA_WORTH = 0.8  # of the file: if more than this is new, it is sent whole, without going through its chunks
 COMPRESSION = 1  # level of zstandard for what travels: it keeps up with a gigabit network on one core

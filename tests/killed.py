@@ -37,7 +37,8 @@ async def store(folder: Path) -> None:
     kept = blobs.Blobs(folder)
     await kept.receive(sha256(BIG), body())
     await kept.receive_batch(b"".join(batches.pack(sha256(data), data) for data in SMALL))
-    await asyncio.gather(*kept._settling)
+    assert kept._settling is not None
+    await kept._settling
 
 
 async def fetch(folder: Path) -> None:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from ..constants import BATCH_BLOBS, TRANSFER_BLOCK
+from ..constants import BATCH_BLOBS, SETTLE_DELAY, TRANSFER_BLOCK
 from ..errors import BlobMismatchError, NetrenderError, StorageError, WrongOffsetError
 from ..protocol import batches
 from . import shelf
@@ -32,10 +32,10 @@ class Blobs:
         except OSError as error:
             raise StorageError(f"folder {root}: {error.strerror}; choose another with --data") from error
         self._journal = Journal(root, self.path)
-        self._one_settles = asyncio.Semaphore(1)
         self._small: list[tuple[bytes, asyncio.Future[None]]] = []  # packed, and who waits for them
         self._gathering: asyncio.Task[None] | None = None
-        self._settling: set[asyncio.Task[None]] = set()  # kept, lest they are collected
+        self._unsettled: list[Path] = []  # journals whose files may not be on the disk yet
+        self._settling: asyncio.Task[None] | None = None
 
     def path(self, sha256: str) -> Path:
         return self._root / sha256[:2] / sha256
@@ -108,9 +108,9 @@ class Blobs:
         Raises BadRequestError, BlobMismatchError and StorageError.
         """
         new, entry = await asyncio.to_thread(self._journal.store, batch)
-        task = asyncio.create_task(self._settle(entry), name="settle a batch")
-        self._settling.add(task)
-        task.add_done_callback(self._settling.discard)
+        self._unsettled.append(entry)
+        if self._settling is None:
+            self._settling = asyncio.create_task(self._settle(), name="settle batches")
         return new
 
     async def receive_small(self, sha256: str, data: bytes) -> None:
@@ -144,12 +144,18 @@ class Blobs:
         finally:
             self._gathering = None
 
-    async def _settle(self, entry: Path) -> None:
-        async with self._one_settles:  # one thread is enough for what nobody waits for
-            try:
-                await asyncio.to_thread(self._journal.settle, entry)
-            except OSError as error:
-                log.warning("journal %s stays until the next start: %s", entry, error)
+    async def _settle(self) -> None:
+        """What nobody waits for: one thread is enough, and all that came meanwhile goes together."""
+        try:
+            while entries := self._unsettled:
+                await asyncio.sleep(SETTLE_DELAY)
+                self._unsettled = []
+                try:
+                    await asyncio.to_thread(self._journal.settle, entries)
+                except OSError as error:
+                    log.warning("%d journals in %s stay until the next start: %s", len(entries), self._root, error)
+        finally:
+            self._settling = None
 
     async def _receive(self, sha256: str, body: AsyncIterator[bytes], offset: int) -> None:
         partial = self._partial / sha256

@@ -25,6 +25,7 @@ from tests.submissions import BLEND, sha256
 
 from .tools import NETRENDER, ROOT, show
 
+FOLLOWING = 100  # jobs of 1,000 frames: more than can be rendered while one size is measured
 TARGETS = {False: 5000, True: 1500}  # cycles/s without and with results
 
 
@@ -54,21 +55,24 @@ def submit(url: str, folder: Path, size: Size) -> None:
     blend = folder / "scene.blend"
     blend.write_bytes(BLEND)
     with Client(Address.parse(url)) as client:
-        before: tuple[str, ...] = ()
-        # A queue of 1,000 frames would be empty within a second: more such jobs follow, one after the other.
-        for number in range(60 if size.frames == 1_000 else size.jobs):
+        # A queue of 1,000 frames would be empty within a second. So more such jobs follow in two rows, each job after
+        # the one before it in its row; the rows are half a job apart, and the queue always has 1,000 to 1,500 frames.
+        short = size.frames == 1_000
+        rows: list[tuple[str, ...]] = [(), ()]
+        for number in range(FOLLOWING if short else size.jobs):
+            frames = 500 if short and number == 0 else size.frames // size.jobs
             manifest = Manifest(
                 name=f"job {number}",
                 blend="scene.blend",
                 files=(File(path="scene.blend", sha256=sha256(BLEND), size=len(BLEND)),),
-                frames=f"1-{size.frames // size.jobs}" if size.frames > size.jobs else "1",
+                frames=f"1-{frames}",
                 render=RenderSettings(scene="Scene", engine="CYCLES"),
                 blender="4.2",
                 chunk=1,
                 discard=not size.results,
-                after=before,
+                after=rows[number % 2] if short else (),
             )
-            before = (manifest.id,) if size.frames == 1_000 else ()
+            rows[number % 2] = (manifest.id,)
             accepted = client.announce(manifest)
             if accepted.missing:
                 client.upload(blend, sha256(BLEND))

@@ -17,6 +17,7 @@ import uvloop
 from coordinator.constants import PROTOCOL_VERSION
 
 RESULT = 1024  # bytes
+WARM_UP = 0.5  # seconds after the start that are not measured
 
 
 def frame_of(text: str) -> bytes:
@@ -36,6 +37,7 @@ class Load:
         self.latencies: list[float] = []
         self.joined = 0
         self.idle = asyncio.Event()  # everybody is connected
+        self.begun = False  # until then whoever has work waits, or the queue would be empty too early
         self.wanted = 0
 
 
@@ -111,10 +113,10 @@ class Slave(asyncio.Protocol):
             frames = message["frames"]
             assert isinstance(frames, list) and len(frames) == 1, "the benchmark is of chunks of one frame"
             self.work = (int(str(message["lease"])), str(message["job"]), frames[0])
-            self._go_on()
+            self.go_on()
 
-    def _go_on(self) -> None:
-        if self.work is None or self.delivering:
+    def go_on(self) -> None:
+        if self.work is None or self.delivering or not self.load.begun:
             return
         (lease, job, frame), self.work = self.work, None
         now = time.perf_counter()
@@ -139,7 +141,7 @@ class Slave(asyncio.Protocol):
 
     def delivered(self) -> None:
         self.delivering = False
-        self._go_on()
+        self.go_on()
 
 
 class Results(asyncio.Protocol):
@@ -186,6 +188,10 @@ async def run(args: argparse.Namespace) -> dict[str, float]:
     await load.idle.wait()
     print("ready", flush=True)
     await loop.run_in_executor(None, input)  # told to measure
+    load.begun = True
+    for slave in slaves:
+        slave.go_on()
+    await asyncio.sleep(WARM_UP)
     load.cycles, load.latencies = 0, []
     begin = time.perf_counter()
     await asyncio.sleep(args.seconds)

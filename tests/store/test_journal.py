@@ -28,7 +28,7 @@ def test_a_batch_becomes_files_and_its_journal_goes(tmp_path: Path) -> None:
     new, entry = journal.store(BATCH)
     assert new == set(NAMES) and entries(tmp_path) == [entry]
     assert [(tmp_path / name[:2] / name).read_bytes() for name in NAMES] == DATA
-    journal.settle(entry)
+    journal.settle([entry])
     assert entries(tmp_path) == []
     assert journal.store(BATCH)[0] == set()
 

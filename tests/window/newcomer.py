@@ -23,12 +23,12 @@ from . import places
 from .blender_window import PATIENCE, BlenderWindow, blender_window
 from .screen import virtual_screen
 
-FRAMES = 12
+FRAMES = 20
 MASTER, SLAVE, CLIENT = "master", "slave", "client"
 
 SCENE = f"""
 import runpy
-sys.argv = ["demo_scene.py", arguments[0], "--frames", "{FRAMES}", "--width", "480", "--samples", "4"]
+sys.argv = ["demo_scene.py", arguments[0], "--frames", "{FRAMES}", "--width", "480", "--samples", "12"]
 main = runpy.run_path({str(ROOT / "scripts" / "demo_scene.py")!r})["main"]
 main()
 scene = bpy.context.scene
@@ -81,6 +81,7 @@ class Story:
             yield "the job is sent"
             client.wait(f"len({SESSION}.animation.gathering.arrived) >= 3 if {SESSION}.animation else True")
             client.screen.push_aside()
+            client.wait(f"not {RENDERING}")  # between the frames that it writes it draws what was covered
             client.rest()
             self.picture(CLIENT, "animation")
             self.picture(SLAVE, "slave")
@@ -88,7 +89,7 @@ class Story:
             self._play(client)
             yield "the frames play"
             client.wait(f"{PLAYBACK}._player.film is not None and len({PLAYBACK}._player.film.there) >= 3")
-            client.rest()
+            client.wait(f"{PLAYBACK}._player.film.state({PLAYBACK}._player.film.frame) == 'there'")
             self.picture(CLIENT, "playback")
             client.wait(f"{SESSION}.animation is None", patience=5 * PATIENCE)
             self.picture(CLIENT, "finished")
