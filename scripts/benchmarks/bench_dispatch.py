@@ -78,53 +78,49 @@ def submit(url: str, folder: Path, size: Size) -> None:
                 client.upload(blend, sha256(BLEND))
 
 
-def measure(size: Size, seconds: float) -> dict[str, float]:
+def measure(folder: Path, size: Size, seconds: float) -> dict[str, float]:
     """Cycles per second, p50 and p99 in milliseconds, bytes a queued frame, and CPU of both sides."""
-    with tempfile.TemporaryDirectory(prefix="netrender-bench-") as name:
-        folder = Path(name)
-        with coordinator(folder / "data") as (url, process):
-            before, stored = process.memory_info().rss, _stored(folder / "data")
-            submit(url, folder, size)
-            grown = process.memory_info().rss - before + _stored(folder / "data") - stored
-            command = [sys.executable, "-m", "scripts.benchmarks.load", url, "--slaves", str(size.slaves)]
-            command += ["--seconds", str(seconds), "--pause", str(size.pause)] + ["--results"] * size.results
-            with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as load:
-                assert load.stdin is not None and load.stdout is not None
-                assert load.stdout.readline() == "ready\n"
-                times = process.cpu_times()
-                load.stdin.write("go\n")
-                load.stdin.flush()
-                measured: dict[str, float] = json.loads(load.stdout.readline())
-                after = process.cpu_times()
-                measured["cpu"] = (after.user + after.system - times.user - times.system) / seconds
-            return measured | {"bytes": grown / size.frames}
+    with coordinator(folder / "data") as (url, process):
+        before, stored = process.memory_info().rss, _stored(folder / "data")
+        submit(url, folder, size)
+        grown = process.memory_info().rss - before + _stored(folder / "data") - stored
+        command = [sys.executable, "-m", "scripts.benchmarks.load", url, "--slaves", str(size.slaves)]
+        command += ["--seconds", str(seconds), "--pause", str(size.pause)] + ["--results"] * size.results
+        with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as load:
+            assert load.stdin is not None and load.stdout is not None
+            assert load.stdout.readline() == "ready\n"
+            times = process.cpu_times()
+            load.stdin.write("go\n")
+            load.stdin.flush()
+            measured: dict[str, float] = json.loads(load.stdout.readline())
+            after = process.cpu_times()
+            measured["cpu"] = (after.user + after.system - times.user - times.system) / seconds
+        return measured | {"bytes": grown / size.frames}
 
 
 def _stored(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.glob("netrender.sqlite*"))
 
 
-def idle_cpu(slaves: int, seconds: float) -> float:
+def idle_cpu(folder: Path, slaves: int, seconds: float) -> float:
     """The part of a core that the coordinator takes while connected slaves have nothing to do."""
-    with tempfile.TemporaryDirectory(prefix="netrender-bench-") as name:
-        folder = Path(name)
-        with coordinator(folder / "data") as (url, process):
-            command = [sys.executable, "-m", "scripts.benchmarks.load", url, "--slaves", str(slaves)]
-            with subprocess.Popen(
-                [*command, "--seconds", str(seconds)],
-                cwd=ROOT,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            ) as load:
-                assert load.stdin is not None and load.stdout is not None
-                assert load.stdout.readline() == "ready\n"
-                time.sleep(2)  # the joins settle
-                times = process.cpu_times()
-                load.stdin.write("go\n")
-                load.stdin.flush()
-                load.stdout.readline()
-                after = process.cpu_times()
+    with coordinator(folder / "data") as (url, process):
+        command = [sys.executable, "-m", "scripts.benchmarks.load", url, "--slaves", str(slaves)]
+        with subprocess.Popen(
+            [*command, "--seconds", str(seconds)],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as load:
+            assert load.stdin is not None and load.stdout is not None
+            assert load.stdout.readline() == "ready\n"
+            time.sleep(2)  # the joins settle
+            times = process.cpu_times()
+            load.stdin.write("go\n")
+            load.stdin.flush()
+            load.stdout.readline()
+            after = process.cpu_times()
     return (after.user + after.system - times.user - times.system) / seconds
 
 
@@ -149,12 +145,18 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one size each, a second each")
     parser.add_argument("--seconds", type=float, default=4.0)
     args = parser.parse_args()
-    seconds = 1.0 if args.quick else args.seconds
+    # All of it goes at the end: a disk that is told of deleted files has no time for others.
+    with tempfile.TemporaryDirectory(prefix="netrender-bench-") as folder:
+        report(Path(folder), quick=args.quick, seconds=1.0 if args.quick else args.seconds)
+
+
+def report(folder: Path, *, quick: bool, seconds: float) -> None:
     rows: list[list[str]] = []
     rates: dict[bool, list[float]] = {False: [], True: []}
     per_frame = 0.0
-    for size in sizes(args.quick):
-        got: dict[str, Any] = measure(size, seconds)
+    for number, size in enumerate(sizes(quick)):
+        (each := folder / str(number)).mkdir()
+        got: dict[str, Any] = measure(each, size, seconds)
         if not size.pause:
             rates[size.results].append(got["cycles"])
         if size.frames == 1_000_000 and size.jobs == 1 and not size.results:
@@ -192,8 +194,8 @@ def main() -> None:
             print(f"{'with' if results else 'without'} results: slowest {min(found) / max(found):.2f} of the fastest")
     if per_frame:
         print(f"memory and database: {per_frame:.1f} bytes a queued frame")
-    if not args.quick:
-        print(f"idle, 1,000 slaves connected: {idle_cpu(1_000, 20.0):.1%} of a core")
+    if not quick:
+        print(f"idle, 1,000 slaves connected: {idle_cpu(folder / 'idle', 1_000, 20.0):.1%} of a core")
 
 
 if __name__ == "__main__":
