@@ -24,7 +24,7 @@ async def put_result(request: web.Request) -> web.Response:
     sha256 = check_sha256(r.header(request, "Netrender-SHA256"))
     check_lease(service.farm, slave, lease, frame, job)  # before megabytes are read for nothing; step checks again
     if 0 < (request.content_length or 0) <= SMALL_BLOB:
-        data = b"".join([block async for block in _body(request)])
+        data = await r.small(request)
         await service.results.receive_small(sha256, data)
         size = len(data)
     else:

@@ -110,6 +110,17 @@ async def blocks(request: web.Request) -> AsyncIterator[bytes]:
         yield block
 
 
+async def small(request: web.Request) -> bytes:
+    """A body that its Content-Length says is small, decoded. Raises as ``blocks``."""
+    if "Content-Encoding" in request.headers:
+        return b"".join([block async for block in blocks(request)])
+    try:
+        async with asyncio.timeout(REQUEST_SILENCE):
+            return await request.read()
+    except TimeoutError:
+        raise ConnectionAbortedError(f"no byte came for {REQUEST_SILENCE:.0f} s") from None
+
+
 async def _arriving(request: web.Request) -> AsyncIterator[bytes]:
     try:
         while True:

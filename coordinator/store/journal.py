@@ -82,7 +82,7 @@ class Journal:
         if target.exists():
             return False
         partial = self._folder / f"{sha256}.{secrets.token_hex(4)}.partial"
-        partial.write_bytes(data)
+        _write_new(partial, data)
         try:
             partial.replace(target)
         except FileNotFoundError:  # the first of its folder
@@ -106,6 +106,16 @@ class Journal:
 
     def _storage(self, error: OSError) -> StorageError:
         return StorageError(f"blobs in {self._root}: {error.strerror or error}; make room, or name another --data")
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    """As ``Path.write_bytes``, which for a kilobyte takes a third longer."""
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        while data:
+            data = data[os.write(file, data) :]
+    finally:
+        os.close(file)
 
 
 def _sync_all(folder: Path) -> None:
