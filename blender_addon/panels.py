@@ -67,7 +67,7 @@ def draw_start(layout: Any, settings: Any) -> None:
     elif master and not settings.address:
         note = layout.column()
         note.active = False
-        note.label(text="Address 0.0.0.0 lets other computers in", icon="INFO")
+        note.label(text="0.0.0.0 lets other computers in", icon="INFO")
 
 
 def draw_client(layout: Any, context: Any) -> None:
