@@ -4,6 +4,8 @@
 data. "Started": the renderer has Blender loaded, and so has the local one, before the clock starts.
 """
 
+import argparse
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -36,17 +38,30 @@ def per_frame(blend: Path, output: Path) -> float:
     return sum(timed([*REFERENCE, str(blend), str(output), "--frames", str(frame)]) for frame in range(1, FRAMES + 1))
 
 
+def one_round(blend: Path, folder: Path) -> tuple[float, float, float, float]:
+    """Seconds of a local render and of ours: both with Blender loaded before, and both from nothing."""
+    folder.mkdir()
+    local_warm = local_started(blend, folder / "local-started")
+    with process_farm(folder / "farm", ["slave-1"], threads=0) as farm:
+        ours_warm = submitted(farm.url, blend, folder / "ours-started")
+    local = timed([*REFERENCE, str(blend), str(folder / "local"), "--frames", f"1-{FRAMES}", "--persistent"])
+    ours = timed([*NETRENDER, "render", str(blend), "--output", str(folder / "ours")])
+    return local_warm, ours_warm, local, ours
+
+
 def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument(
+        "--rounds", type=int, default=1, help="the median of so many, taken in turn, of all but the last"
+    )
+    rounds = parser.parse_args().rounds
     with tempfile.TemporaryDirectory(prefix="netrender-bench-") as name:
         folder = Path(name)
         blend = folder / "heavy.blend"
         timed([sys.executable, str(ROOT / "tests" / "scenes.py"), "heavy", str(blend), "--frames", str(FRAMES)])
         print(f"scene: {blend.stat().st_size / 1e6:.0f} MB", flush=True)
-        local_warm = local_started(blend, folder / "local-started")
-        with process_farm(folder / "farm", ["slave-1"], threads=0) as farm:
-            ours_warm = submitted(farm.url, blend, folder / "ours-started")
-        local = timed([*REFERENCE, str(blend), str(folder / "local"), "--frames", f"1-{FRAMES}", "--persistent"])
-        ours = timed([*NETRENDER, "render", str(blend), "--output", str(folder / "ours")])
+        taken = [one_round(blend, folder / str(number)) for number in range(rounds)]
+        local_warm, ours_warm, local, ours = (statistics.median(some) for some in zip(*taken, strict=True))
         separate = per_frame(blend, folder / "separate")
         rows = [
             ("one slave, renderer started", ours_warm, local_warm),
