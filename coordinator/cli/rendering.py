@@ -92,7 +92,7 @@ def run_render(args: argparse.Namespace) -> int:
         with Client(farm.address()) as client, farm.explaining():
             accepted = _send(client, prepared, json=args.json)
             gathered = _watch(client, accepted.id, None, output, json=args.json, patience=0.0)
-    return _finish(gathered, output, json_lines=args.json)
+        return _finish(gathered, output, json_lines=args.json)  # told before the farm has ended
 
 
 def run_submit(args: argparse.Namespace) -> int:

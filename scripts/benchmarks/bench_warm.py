@@ -1,7 +1,8 @@
 """One slave against a Blender process per frame, and against one local `render(animation=True)`.
 
 40 frames of 256x144 at 4 samples of a scene with a million vertices, as a plain script renders them with persistent
-data. "Started": the renderer has Blender loaded, and so has the local one, before the clock starts.
+data, from submission to the last gathered frame. "Started": the renderer has Blender loaded, and so has the local one,
+before the clock starts.
 """
 
 import argparse
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from tests.process_farm import process_farm
 
-from .tools import NETRENDER, REFERENCE, ROOT, show, submitted, timed
+from .tools import REFERENCE, ROOT, rendered, show, submitted, timed
 
 FRAMES = 40
 
@@ -45,7 +46,7 @@ def one_round(blend: Path, folder: Path) -> tuple[float, float, float, float]:
     with process_farm(folder / "farm", ["slave-1"], threads=0) as farm:
         ours_warm = submitted(farm.url, blend, folder / "ours-started")
     local = timed([*REFERENCE, str(blend), str(folder / "local"), "--frames", f"1-{FRAMES}", "--persistent"])
-    ours = timed([*NETRENDER, "render", str(blend), "--output", str(folder / "ours")])
+    ours = rendered(blend, folder / "ours")
     return local_warm, ours_warm, local, ours
 
 

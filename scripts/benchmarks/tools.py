@@ -24,6 +24,20 @@ def timed(command: Sequence[str]) -> float:
     return seconds
 
 
+def rendered(blend: Path, output: Path) -> float:
+    """Seconds from the start of `netrender render` until it says that it has all frames; its farm ends after that."""
+    command = [*NETRENDER, "render", str(blend), "--output", str(output)]
+    begin = time.perf_counter()
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        finished = any(" finished: " in line for line in process.stdout)
+        seconds = time.perf_counter() - begin
+        process.stdout.read()
+    if process.returncode or not finished:
+        sys.exit(f"{' '.join(command)} ended with {process.returncode}")
+    return seconds
+
+
 def submitted(url: str, blend: Path, output: Path) -> float:
     """Seconds from the start of `netrender submit` to the last gathered frame."""
     return timed([*NETRENDER, "submit", str(blend), "--coordinator", url, "--wait", "--output", str(output)])
