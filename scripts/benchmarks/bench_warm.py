@@ -62,7 +62,7 @@ def main() -> None:
         timed([sys.executable, str(ROOT / "tests" / "scenes.py"), "heavy", str(blend), "--frames", str(FRAMES)])
         print(f"scene: {blend.stat().st_size / 1e6:.0f} MB", flush=True)
         taken = [one_round(blend, folder / str(number)) for number in range(rounds)]
-        local_warm, ours_warm, local, ours = (statistics.median(some) for some in zip(*taken, strict=True))
+        local_warm, ours_warm, local, ours = (statistics.fmean(some) for some in zip(*taken, strict=True))
         separate = per_frame(blend, folder / "separate")
         rows = [
             ("one slave, renderer started", ours_warm, local_warm),
