@@ -23,12 +23,18 @@ def entries(root: Path) -> list[Path]:
     return list((root / "journal").iterdir())
 
 
-def test_a_batch_becomes_files_and_its_journal_goes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("platform", ["linux", "darwin"])
+def test_a_batch_becomes_files_and_its_journal_goes(
+    tmp_path: Path, platform: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By one sync of the file system, and file by file."""
     journal = make(tmp_path)
     new, entry = journal.store(BATCH)
     assert new == set(NAMES) and entries(tmp_path) == [entry]
     assert [(tmp_path / name[:2] / name).read_bytes() for name in NAMES] == DATA
-    journal.settle([entry])
+    with monkeypatch.context() as patch:
+        patch.setattr("sys.platform", platform)
+        journal.settle([entry])
     assert entries(tmp_path) == []
     assert journal.store(BATCH)[0] == set()
 
