@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import attrs
 import bpy
 
 from . import compat, farm, properties, results, unsaved_images
@@ -110,15 +109,10 @@ def wishes(scene: Any, *, frames: str = "", of: Any = None, allow_missing: bool 
         priority=settings.priority,
         name=name,
         allow_missing=allow_missing,
-        **_restrictions(scene),
+        tags=properties.tag_list(scene),
+        never_slaves=properties.refused_slaves(scene),
     )
     return made
-
-
-def _restrictions(scene: Any) -> dict[str, Any]:
-    """Who may render it, as far as jobs can say so."""
-    asked = {"tags": properties.tag_list(scene), "blacklist": properties.refused_slaves(scene)}
-    return {name: asked[name] for name in asked.keys() & attrs.fields_dict(farm.submission.Wishes).keys()}
 
 
 def for_jobs(

@@ -23,7 +23,7 @@ async def put_result(request: web.Request) -> web.Response:
     seconds = r.seconds_header(request, "Netrender-Seconds")
     sha256 = check_sha256(r.header(request, "Netrender-SHA256"))
     check_lease(service.farm, slave, lease, frame, job)  # before megabytes are read for nothing; step checks again
-    if 0 < (request.content_length or 0) <= SMALL_BLOB:
+    if 0 < (request.content_length or 0) <= SMALL_BLOB and "Content-Encoding" not in request.headers:
         data = await r.small(request)
         await service.results.receive_small(sha256, data)
         size = len(data)

@@ -1,8 +1,6 @@
 """Whoever watches: one queue for each event stream, filled as things happen."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from attrs import define, field
 
@@ -34,14 +32,6 @@ class Watchers:
 
     def remove(self, watcher: Watcher) -> None:
         self._all.discard(watcher)
-
-    @contextmanager
-    def watching(self, job: str | None) -> Iterator[Watcher]:
-        watcher = self.add(job)
-        try:
-            yield watcher
-        finally:
-            self.remove(watcher)
 
     def tell(self, event: messages.Event) -> None:
         """Never blocks. Encoded once for all, and not at all if nobody watches."""

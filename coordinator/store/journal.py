@@ -10,7 +10,7 @@ import logging
 import os
 import secrets
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..errors import NetrenderError, StorageError
@@ -54,7 +54,7 @@ class Journal:
         except OSError as error:
             raise self._storage(error) from error
 
-    def settle(self, entries: Iterable[Path]) -> None:
+    def settle(self, entries: Sequence[Path]) -> None:
         """Bring the files of these batches to the disk, and forget their journals. Raises OSError."""
         if sys.platform == "linux":
             _sync_all(self._root)

@@ -86,6 +86,28 @@ for _ in range(2):
     assert extended.run(script).told == [[True, []], [False, ["one"]], [True, []]]
 
 
+def test_a_job_is_sent_with_its_settings(extended: Blender, tmp_path: Path) -> None:
+    script = (
+        ENABLED
+        + """
+settings = scene.netrender
+settings.engine, settings.name, settings.frames = "CYCLES", "film", "1-9x2"
+settings.chunk, settings.priority, settings.tags = 3, 7, "fast, big"
+for slave in ("one", "two", "two"):
+    bpy.ops.netrender.allow(slave=slave)
+bpy.ops.netrender.send()
+tell(settings.job)
+"""
+    )
+    with running_coordinator(tmp_path / "data") as running, running.client as client:
+        (job,) = extended.run(script, running.url).told
+        sent = client.manifest(job)
+    assert (sent.name, sent.frames, sent.chunk, sent.priority) == ("film", "1,3,5,7,9", 3, 7)
+    assert sent.tags == ("fast", "big")
+    assert sent.never_slaves == ("one",)
+    assert sent.render.engine == "CYCLES"
+
+
 def test_without_a_window_nothing_is_played(extended: Blender) -> None:
     script = (
         ENABLED

@@ -352,9 +352,9 @@ async def test_two_watchers_see_the_same(http: aiohttp.ClientSession) -> None:
 async def test_a_watcher_that_is_too_far_behind_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("coordinator.server.watchers.QUEUE_LIMIT", 3)
     watchers = Watchers()
-    with watchers.watching(None) as slow, watchers.watching("other") as other:
-        for size in range(5):
-            watchers.tell(messages.LogAppended(job="job", frame=1, size=size))
-        assert slow.queue.get_nowait() is not None, "what it has it may still read"
-        assert [slow.queue.get_nowait() is None for _ in range(slow.queue.qsize())] == [False, True]
-        assert other.queue.empty()
+    slow, other = watchers.add(None), watchers.add("other")
+    for size in range(5):
+        watchers.tell(messages.LogAppended(job="job", frame=1, size=size))
+    assert slow.queue.get_nowait() is not None, "what it has it may still read"
+    assert [slow.queue.get_nowait() is None for _ in range(slow.queue.qsize())] == [False, True]
+    assert other.queue.empty()
