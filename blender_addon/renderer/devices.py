@@ -67,6 +67,18 @@ def available() -> list[Device]:
     ]
 
 
+def has_gpu(wanted: Sequence[str]) -> bool:
+    """Whether Cycles renders on one, told these devices; without them, as this Blender's preferences say."""
+    preferences = _cycles_preferences()
+    if preferences is None:
+        return False
+    if wanted:
+        return bool(choose(wanted, available()).kind)
+    return preferences.compute_device_type != "NONE" and any(
+        entry.use and entry.type == preferences.compute_device_type for entry in preferences.devices
+    )
+
+
 def use(scene: Any, wanted: Sequence[str]) -> None:
     """Let Cycles render the scene on these; on what the scene and this Blender's preferences say if none is wanted."""
     preferences = _cycles_preferences()

@@ -12,8 +12,8 @@ from typing import Any
 import bpy
 
 from .. import compat
+from . import devices, inspection, scene
 from . import frame as rendering
-from . import inspection, scene
 from .channel import Channel, Failure, renderer_error
 
 
@@ -60,18 +60,23 @@ class Renderer:
         self._channel.send(type="inspected", **inspection.inspect(blend, **wanted))
 
 
-def run(devices: Sequence[str] = (), *, allow_scripts: bool = False) -> int:
+def features(told: Sequence[str]) -> list[str]:
+    """What a job may ask for; ``told`` are the devices that the slave was started with."""
+    return ["denoiser"] * compat.has_denoiser() + ["gpu"] * devices.has_gpu(told)
+
+
+def run(told: Sequence[str] = (), *, allow_scripts: bool = False) -> int:
     """Serve until told to quit. Returns the exit status."""
     channel = Channel()
     channel.send(
         type="ready",
         blender=compat.VERSION_TEXT,
         engines=compat.engines(),
-        features=["denoiser"] if compat.has_denoiser() else [],
+        features=features(told),
         pid=os.getpid(),
     )
     channel.listen()
-    renderer = Renderer(channel, scene.Machine(tuple(devices), allow_scripts))
+    renderer = Renderer(channel, scene.Machine(tuple(told), allow_scripts))
     while True:
         try:
             command = channel.receive()

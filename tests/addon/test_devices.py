@@ -40,7 +40,7 @@ def test_without_a_gpu_it_is_the_cpu(wanted: list[str]) -> None:
 
 FAKE = """
 import _cycles
-from blender_addon.renderer import devices
+from blender_addon.renderer import devices, loop
 
 cpu = _cycles.available_devices("CPU")[0]
 
@@ -57,17 +57,22 @@ _cycles.get_device_types = lambda: (True,) * len(kinds)
 tell([[device.kind, device.id, device.name] for device in devices.available()])
 scene = bpy.context.scene
 preferences = bpy.context.preferences.addons["cycles"].preferences
+tell(["gpu" in loop.features(wanted) for wanted in ([], ["bob"], ["CPU"], ["eve"])])
 for wanted in ([], ["bob"], ["bob", "CPU"], ["eve"]):
     devices.use(scene, wanted)
     tell([scene.cycles.device, preferences.compute_device_type,
           sorted(entry.id for entry in preferences.devices if entry.use)])
+devices.use(scene, ["bob"])
+tell("gpu" in loop.features([]))
 """
 
 
 @pytest.mark.blender
 def test_cycles_is_told(blender: Blender) -> None:
     answer = blender.run(FAKE)
-    available, untouched, bob, both, nobody = answer.told
+    available, announced, untouched, bob, both, nobody, by_preferences = answer.told
+    assert announced == [False, True, False, False], "what jobs that ask for a GPU look at"
+    assert by_preferences
     assert available == [["CUDA", "CUDA_ada", "ada"], ["CUDA", "CUDA_bob", "bob"]]
     assert untouched[:2] == ["CPU", "NONE"]
     assert bob == ["GPU", "CUDA", ["CUDA_bob"]]
