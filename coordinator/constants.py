@@ -29,6 +29,7 @@ CHUNK_TARGET = 30.0  # seconds of rendering that an automatic chunk aims at
 FRAME_ATTEMPTS = 3  # slaves on which a frame must fail until it is an error frame
 SLAVE_FAILURES = 5  # failures in one job; more than one bad frame makes, which FRAME_ATTEMPTS ends before
 SICK_JOBS = 3  # jobs in which a slave failed without a success since: then it is the slave
+COMEBACK = 600.0  # seconds; a machine restarts in less, and a job that nobody else can render loses nothing by waiting
 FORGIVE_AFTER = 1800.0  # seconds; by then a full disk may be empty again, and a card back on its bus
 STRAGGLER_MARGIN = 1.25  # an idle slave takes over a frame that it will end so many times sooner than who has it
 STRAGGLER_BLIND = 60.0  # seconds of a job's first frames after which a second slave tries one too

@@ -5,7 +5,7 @@ from . import events as e
 from .farm import Farm
 from .jobs import finish, finish_if_over
 from .leases import check_lease, drop, give_up
-from .models import Job, Slave
+from .models import Job, Lease, Slave
 
 
 def failed(farm: Farm, event: e.FrameFailed) -> list[e.Decision]:
@@ -13,7 +13,7 @@ def failed(farm: Farm, event: e.FrameFailed) -> list[e.Decision]:
     job, slave, frame = farm.jobs[lease.job], farm.slaves[lease.slave], event.frame
     attempts = job.attempts[frame] = job.attempts.get(frame, 0) + 1
     job.failed_on.setdefault(slave.id, set()).add(frame)
-    decisions = _count(farm, job, slave, event.message)
+    decisions = _count(farm, job, slave, event.message) if _is_news(lease, frame) else []
     if frame not in job.twice and _is_given_up(farm, job, frame, attempts):
         job.frames.move(frame, FrameState.ERROR, event.message)
         state = FrameState.ERROR
@@ -30,6 +30,14 @@ def failed(farm: Farm, event: e.FrameFailed) -> list[e.Decision]:
     drop(farm, lease, frame)
     farm.rank(job)
     return decisions + finish_if_over(farm, job)
+
+
+def _is_news(lease: Lease, frame: int) -> bool:
+    """Frames of a lease that fail before they begin share one cause: a file, or the scene, which did not open."""
+    if frame not in lease.unstarted:
+        return True
+    before, lease.unopened = lease.unopened, True
+    return not before
 
 
 def _count(farm: Farm, job: Job, slave: Slave, message: str) -> list[e.Decision]:
@@ -76,11 +84,16 @@ def better_elsewhere(farm: Farm, slave: Slave, job: Job) -> frozenset[int]:
 
 
 def end_the_hopeless(farm: Farm, job: Job) -> list[e.Decision]:
-    """A job ends when every slave that could render it has failed too often: it never waits for nobody."""
+    """A job ends when every slave that could render it has failed too often: it never waits for nobody.
+
+    But one that has not, and was lost a moment ago, may only be starting again.
+    """
     if job.state is not JobState.QUEUED or job.leases or not job.barred:
         return []
     able = [slave for slave in farm.connected() if farm.may_render(slave, job)]
     if not able or any(slave.id not in job.barred for slave in able):
+        return []
+    if awaited(farm, job) is not None:
         return []
     names = ", ".join(f"{slave.name} ({job.failures.get(slave.id, 0)} times)" for slave in able[:5])
     errors = job.frames.count(FrameState.ERROR)
@@ -89,6 +102,16 @@ def end_the_hopeless(farm: Farm, job: Job) -> list[e.Decision]:
         f"{job.frames.queued} were not rendered. See what the logs say, then: netrender reset {job.id}"
     )
     return finish(farm, job, reason)
+
+
+def awaited(farm: Farm, job: Job) -> Slave | None:
+    """A slave that was lost a while ago and has not failed the job."""
+    since = farm.now - farm.policy.comeback
+    for slave in farm.slaves.values():
+        away = not slave.connected and slave.last_seen > since
+        if away and slave.sick_since is None and slave.id not in job.barred and farm.may_render(slave, job):
+            return slave
+    return None
 
 
 def forget(farm: Farm, slave: Slave) -> None:

@@ -171,6 +171,7 @@ class Lease:
     granted: float = 0.0
     current: int | None = None  # the frame that renders ...
     since: float = 0.0  # ... since then
+    unopened: bool = False  # a frame of it failed before it began
 
     def drop(self, frame: int) -> None:
         self.frames.discard(frame)

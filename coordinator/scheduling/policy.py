@@ -7,6 +7,7 @@ from attrs import frozen
 
 from ..constants import (
     CHUNK_TARGET,
+    COMEBACK,
     FIRST_FRAMES,
     FORGIVE_AFTER,
     FRAME_ATTEMPTS,
@@ -42,6 +43,7 @@ class Policy:
     frame_attempts: int = FRAME_ATTEMPTS  # different slaves on which a frame fails until it is given up
     slave_failures: int = SLAVE_FAILURES  # in one job, after which a slave gets no more of it
     sick_jobs: int = SICK_JOBS  # in which a slave failed, with no success since, until it gets nothing
+    comeback: float = COMEBACK  # seconds for which a job that all others failed waits for a slave that was lost
     forgive_after: float = FORGIVE_AFTER  # seconds after which a barred or sick slave is tried again
     straggler_margin: float = STRAGGLER_MARGIN  # how many times sooner a second slave must be expected to end
     straggler_blind: float = STRAGGLER_BLIND  # seconds, where no frame of the job has been measured

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from ..protocol.states import JobState
 from .events import Decision
-from .failures import end_the_hopeless, sickness
+from .failures import awaited, end_the_hopeless, sickness
 from .farm import Farm
 from .leases import job_moved
 from .models import Job, Slave
@@ -33,6 +33,9 @@ def renew(farm: Farm) -> list[Decision]:
 def _waiting(farm: Farm, job: Job) -> str:
     if any(farm.would_render(slave, job) for slave in farm.hungry.values()):
         return "waits for a slave that has not failed its frames"
+    nobody = job.barred and not any(farm.would_render(slave, job) for slave in farm.connected())
+    if nobody and (lost := awaited(farm, job)):
+        return f"waits for {lost.name} to come back: every other slave failed it too often"
     return "waits for its turn" if farm.leases else "waits for a slave"
 
 

@@ -33,7 +33,8 @@ class Count:
 
     def wait_for(self, count: int) -> None:
         with self._changed:
-            assert self._changed.wait_for(lambda: len(self._frames) >= count, timeout=120)
+            there = self._changed.wait_for(lambda: len(self._frames) >= count, timeout=120)
+            assert there, f"{len(self._frames)} of {count} frames are done; {self._client.job(self._job).reason}"
 
     def again(self) -> None:
         """Look anew: the coordinator was away."""

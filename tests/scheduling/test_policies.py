@@ -176,6 +176,35 @@ def test_a_job_that_fails_everywhere_ends_and_says_so(farm: FarmUnderTest) -> No
     assert granted(farm.feed(e.JobCommanded, job=job.id, command="reset")), "there is nobody else, so it may try again"
 
 
+def test_a_scene_that_does_not_open_is_one_failure_of_its_slave(farm: FarmUnderTest) -> None:
+    farm.join("a")
+    job = farm.job(manifest("1-9", chunk=4))
+    for frame in (1, 2, 3, 4):
+        farm.fail(1, frame)
+    assert job.failures == {"a": 1} and job.failed_on == {"a": {1, 2, 3, 4}}
+    first, *rest = farm.grants[2].frames
+    farm.start(2, first)
+    for frame in (first, *rest):
+        farm.fail(2, frame)
+    assert len(rest) == 3 and job.failures == {"a": 3}, "one frame that began, and then one scene that did not open"
+
+
+def test_a_job_that_all_others_failed_waits_for_a_slave_that_was_just_lost(farm: FarmUnderTest) -> None:
+    farm.farm.policy = policy({"slave_failures": "1", "sick_jobs": "9"})
+    farm.join("a")
+    farm.join("b")
+    job = farm.job(manifest("1-9", chunk=1))
+    farm.fail(1, 1)
+    assert set(job.barred) == {"a"}
+    farm.feed(e.SlaveLeft, slave="b", reason="it was restarted")
+    assert job.state is J.QUEUED and job.reason == "waits for b to come back: every other slave failed it too often"
+    assert granted(farm.join("b"))
+    farm.feed(e.SlaveLeft, slave="b", reason="it is broken")
+    farm.now += farm.farm.policy.comeback
+    farm.feed(e.Tick)
+    assert job.state is J.FINISHED and "failed too often on every slave" in job.reason
+
+
 def test_reset_bars_who_failed_if_others_are_there(farm: FarmUnderTest) -> None:
     farm.join("a")
     job = farm.job(manifest("1", attempts=1))
