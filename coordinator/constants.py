@@ -1,6 +1,6 @@
 """Every number that shapes the product's behaviour, in one place, with its unit and its reason."""
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8470

@@ -31,6 +31,11 @@ def slave_id(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()[:32]
 
 
+def held(work: messages.Work) -> messages.Held:
+    """All of it."""
+    return messages.Held(lease=work.lease, frames=work.frames)
+
+
 class FakeSlave:
     """``async with FakeSlave(url) as slave:`` has said hello and was welcomed; the end drops the connection."""
 
@@ -41,7 +46,7 @@ class FakeSlave:
         *,
         blender: str = "4.5.15",
         features: tuple[str, ...] = (),
-        holding: tuple[int, ...] = (),
+        holding: tuple[messages.Held, ...] = (),
         token: str = "",
     ) -> None:
         self.hello = messages.Hello(

@@ -11,8 +11,16 @@ from .jobs import JobInfo, SlaveInfo, check_tags
 
 
 @frozen(kw_only=True)
+class Held:
+    """Frames of a lease that the slave renders, or whose results it still has to send."""
+
+    lease: int
+    frames: tuple[int, ...]
+
+
+@frozen(kw_only=True)
 class Hello:
-    """The first message. Leases that the coordinator holds for this slave but that it does not name are revoked."""
+    """The first message. Frames that the coordinator leased to this slave and that it does not name are lost to it."""
 
     protocol: int
     slave: str = field(validator=validators.matches_re(r"[0-9a-f]{32}"))  # an id that the slave keeps for ever
@@ -21,7 +29,7 @@ class Hello:
     blender: str = field(validator=validators.matches_re(r"[0-9]{1,4}\.[0-9]{1,4}\.[0-9].*"))  # "4.5.15"
     threads: int = field(validator=[validators.ge(1), validators.le(65_536)])
     features: tuple[str, ...] = ()
-    holding: tuple[int, ...] = ()  # leases that it renders, or whose results it still has to send
+    holding: tuple[Held, ...] = ()
     tags: tuple[str, ...] = ()  # what it was started with, for jobs that ask for them
     memory: int = field(default=0, validator=validators.ge(0))  # bytes that the machine has; 0 if not known
 

@@ -3,6 +3,7 @@
 from attrs import field, frozen
 
 from ..protocol.jobs import FrameInfo, JobChanges, JobInfo, Manifest
+from ..protocol.messages import Held
 from ..protocol.states import FrameState, JobState
 
 # --- events: each carries the time, in seconds since the epoch --------------------------------------------------------
@@ -74,7 +75,7 @@ class SlaveJoined:
     blender: str
     threads: int
     features: tuple[str, ...] = ()
-    holding: tuple[int, ...] = ()
+    holding: tuple[Held, ...] = ()
     tags: tuple[str, ...] = ()
     memory: int = 0
 

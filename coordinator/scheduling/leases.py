@@ -159,21 +159,22 @@ def _forget(farm: Farm, lease: Lease) -> None:
 def revoke(farm: Farm, lease: Lease, reason: str) -> list[e.Decision]:
     """Take all of a lease's frames back."""
     decisions: list[e.Decision] = [e.Revoked(lease=lease.id, slave=lease.slave, reason=reason)]
-    return decisions + _take_back(farm, lease, sorted(lease.frames), reason)
+    return decisions + take_back(farm, lease, sorted(lease.frames), reason)
 
 
 def recall(farm: Farm, lease: Lease, frames: Iterable[int], reason: str) -> list[e.Decision]:
     """Take some of its frames back, which the slave has not begun."""
     some = tuple(frames)
     decisions: list[e.Decision] = [e.Revoked(lease=lease.id, slave=lease.slave, reason=reason, frames=some)]
-    return decisions + _take_back(farm, lease, some, reason)
+    return decisions + take_back(farm, lease, some, reason)
 
 
 def revoke_all(farm: Farm, job: Job, reason: str) -> list[e.Decision]:
     return [d for number in sorted(job.leases) for d in revoke(farm, farm.leases[number], reason)]
 
 
-def _take_back(farm: Farm, lease: Lease, frames: Iterable[int], reason: str) -> list[e.Decision]:
+def take_back(farm: Farm, lease: Lease, frames: Iterable[int], reason: str) -> list[e.Decision]:
+    """Without a word to the slave."""
     job = farm.jobs[lease.job]
     decisions: list[e.Decision] = []
     for frame in frames:

@@ -3,7 +3,7 @@
 from . import events as e
 from .failures import forget
 from .farm import Farm
-from .leases import find_slave, revoke
+from .leases import find_slave, revoke, take_back
 from .models import Slave
 
 
@@ -19,16 +19,25 @@ def joined(farm: Farm, event: e.SlaveJoined) -> list[e.Decision]:
     slave.last_seen, slave.job, slave.frame = event.now, "", None
     slave.last_job = slave.scene = ""
     decisions: list[e.Decision] = [e.SlaveMoved(slave=slave.id, connected=True, persist=True)]
-    for lease in [farm.leases[number] for number in slave.leases]:
-        lease.granted = event.now  # nobody knows since when it renders
-        if lease.id not in event.holding:
-            decisions += revoke(farm, lease, f"{slave.name} came back without it")
-    decisions += [
-        e.Revoked(lease=number, slave=slave.id, reason="the lease is not valid any more")
-        for number in event.holding
-        if number not in slave.leases
-    ]
+    decisions += _compare(farm, slave, {held.lease: set(held.frames) for held in event.holding})
     farm.connect(slave, True)
+    return decisions
+
+
+def _compare(farm: Farm, slave: Slave, holding: dict[int, set[int]]) -> list[e.Decision]:
+    """What it was leased against what it holds: one side or both may have been away. Only what both know lives on."""
+    decisions: list[e.Decision] = []
+    for lease in [farm.leases[number] for number in slave.leases]:
+        lease.granted = farm.now  # nobody knows since when it renders
+        lost = lease.frames - holding.get(lease.id, set())
+        decisions += take_back(farm, lease, sorted(lost), f"{slave.name} came back without it")
+    for number, frames in holding.items():
+        kept = farm.leases[number].frames if number in slave.leases else set[int]()
+        if not kept:
+            decisions.append(e.Revoked(lease=number, slave=slave.id, reason="the lease is not valid any more"))
+        elif over := frames - kept:
+            reason = "others have these frames, or they are done"
+            decisions.append(e.Revoked(lease=number, slave=slave.id, reason=reason, frames=tuple(sorted(over))))
     return decisions
 
 

@@ -69,7 +69,6 @@ class Agent:
         self._reports = Reports(api, self._connection, self._spawn)
         self._ready: Ready | None = None
         self._leases: dict[int, Lease] = {}
-        self._orphans: set[int] = set()  # leases of an earlier run that can only be delivered in part
         self._queue: deque[Lease] = deque()
         self._arrived = asyncio.Event()  # something is in _queue
         self._serving: tuple[Lease, asyncio.Task[None]] | None = None
@@ -82,7 +81,8 @@ class Agent:
         """Render until cancelled. Raises what the renderer does not start for, and what the coordinator refuses."""
         try:
             self._ready = await self._renderer.start()
-            self._take_up(await asyncio.to_thread(self._outbox.load))
+            if left := await asyncio.to_thread(self._outbox.load):
+                logger.info("%d results of an earlier run are still to be delivered", len(left))
             async with self._group:
                 connection = self._spawn(self._connection.run(), "connection")
                 self._spawn(self._outbox.run(), "outbox")
@@ -93,12 +93,6 @@ class Agent:
                     self._connection.close()
         finally:
             await self._renderer.stop()
-
-    def _take_up(self, left: list[Result]) -> None:
-        """Results of an earlier run are delivered first; frames of their leases that it had not rendered are lost."""
-        self._orphans = {result.lease for result in left} - {result.lease for result in left if result.last}
-        if left:
-            logger.info("%d results of an earlier run are still to be delivered", len(left))
 
     # --- what the renderer says ---
 
@@ -117,7 +111,10 @@ class Agent:
 
     def _hello(self) -> messages.Hello:
         assert self._ready is not None
-        holding = {lease.number for lease in self._leases.values() if lease.left} | self._outbox.leases()
+        holding = self._outbox.held()
+        for lease in self._leases.values():
+            if frames := lease.left | lease.failures.keys():
+                holding.setdefault(lease.number, set()).update(frames)
         return messages.Hello(
             protocol=PROTOCOL_VERSION,
             slave=self._slot.id,
@@ -128,7 +125,9 @@ class Agent:
             features=self._ready.features,
             tags=self._tags,
             memory=memory.installed(),
-            holding=tuple(sorted(holding)),
+            holding=tuple(
+                messages.Held(lease=number, frames=tuple(sorted(frames))) for number, frames in sorted(holding.items())
+            ),
         )
 
     def _on_welcome(self) -> None:
@@ -153,7 +152,6 @@ class Agent:
 
     def _cancel(self, number: int, reason: str) -> None:
         self._outbox.discard(number)
-        self._orphans.discard(number)
         lease = self._leases.pop(number, None)
         if lease is None:
             return
@@ -218,7 +216,6 @@ class Agent:
         if not lease.todo or lease.todo[0] != log.frame:
             return  # it was revoked while the scene was opened
         frame = lease.todo.popleft()
-        last = not lease.todo
         output = self._work(lease) / f"{frame}.exr"
         self._rendering = lease, frame
         self._connection.send(messages.Started(lease=lease.number, frame=frame))
@@ -243,7 +240,6 @@ class Agent:
             frame=frame,
             lease=lease.number,
             seconds=seconds,
-            last=last,
             after=log.sent,
             results=tree.manifest.results,
         )
@@ -273,6 +269,7 @@ class Agent:
 
     async def _tell_done(self, lease: Lease, frame: int, seconds: float, log: FrameLog) -> None:
         await log.sent.wait()
+        await self._api.online.wait()  # what is said after a hello, and before its welcome, is not heard
         if not lease.cancelled:
             self._connection.send(messages.Done(lease=lease.number, frame=frame, seconds=seconds))
             lease.settle(frame)
@@ -302,13 +299,8 @@ class Agent:
 
     def _forget(self, number: int) -> None:
         """Drop a lease of which nothing is left to be rendered or delivered."""
-        if number in self._outbox.leases():
+        if number in self._outbox.held():
             return
-        if number in self._orphans:
-            # The frames that are missing went with the process that had them. Only a hello without their lease
-            # makes the coordinator give them to somebody.
-            self._orphans.discard(number)
-            self._connection.again()
         if number in self._leases and not self._leases[number].left:
             self._remove_work(self._leases.pop(number))
             self._forget_trees()
@@ -342,5 +334,5 @@ class Agent:
             self._connection.send(messages.Goodbye(reason="it was stopped"))
             self._connection.close()
             await asyncio.wait({connection}, timeout=STOP_GRACE)
-        if left := len(self._outbox.leases()):
+        if left := len(self._outbox.held()):
             logger.info("results of %d leases are not delivered; they stay in the outbox for the next start", left)

@@ -87,11 +87,6 @@ class Connection:
         self._outgoing.append(message)
         self._news.set()
 
-    def again(self) -> None:
-        """Drop the connection and say hello anew."""
-        self._api.online.clear()
-        self._news.set()
-
     def close(self) -> None:
         """Send what is to be sent, then end ``run``."""
         self._closing = True
@@ -177,6 +172,6 @@ class Connection:
                     await socket.send_str(codec.dumps(self._outgoing.popleft(), messages.FromSlave))
                 except (aiohttp.ClientError, ConnectionError):
                     return  # the reader notices too, and connects again
-            if self._closing or not self._api.online.is_set():
+            if self._closing:
                 await socket.close()
                 return

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -28,7 +29,6 @@ class Result:
     seconds: float  # render time
     sha256: str
     size: int  # bytes
-    last: bool  # of its lease's frames: nothing of the lease is left to render
     results: str = ""  # the folder to which it is written too; empty for none
 
     def __str__(self) -> str:
@@ -83,9 +83,13 @@ class Outbox:
                 path.unlink()
         return [entry.result for entry in self._entries]
 
-    def leases(self) -> set[int]:
-        """Leases that have results here."""
-        return {entry.result.lease for entry in self._entries if not entry.dropped}
+    def held(self) -> dict[int, set[int]]:
+        """Frames whose results are here, by their lease."""
+        frames: defaultdict[int, set[int]] = defaultdict(set)
+        for entry in self._entries:
+            if not entry.dropped:
+                frames[entry.result.lease].add(entry.result.frame)
+        return dict(frames)
 
     async def add(
         self,
@@ -95,7 +99,6 @@ class Outbox:
         frame: int,
         lease: int,
         seconds: float,
-        last: bool,
         after: asyncio.Event,
         results: str = "",
     ) -> None:
@@ -110,7 +113,6 @@ class Outbox:
                 seconds=seconds,
                 sha256=sha256,
                 size=size,
-                last=last,
                 results=results,
             )
             path = self._folder / f"{lease}_{frame}.exr"

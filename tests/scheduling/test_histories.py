@@ -7,6 +7,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from coordinator.errors import ConflictError, NotFoundError, StaleLeaseError
 from coordinator.protocol.frames import FrameRange
 from coordinator.protocol.jobs import JobChanges
+from coordinator.protocol.messages import Held
 from coordinator.protocol.states import ENDED, FrameOrder, FrameState, JobState
 from coordinator.scheduling import events as e
 from coordinator.scheduling import explain
@@ -82,10 +83,14 @@ class Histories(RuleBasedStateMachine):
         if slave in self.farm.slaves:
             self.under_test.feed(e.SlaveHealed, slave=slave)
 
-    @rule(slave=SLAVES, keeps=st.booleans())
-    def join(self, slave: str, keeps: bool) -> None:
-        held = self.farm.slaves[slave].leases if slave in self.farm.slaves else []
-        self.under_test.join(slave, holding=tuple(held) if keeps else (), tags=("big",) if slave != "c" else ())
+    @rule(slave=SLAVES, keeps=st.sampled_from(["none", "odd", "even", "all"]))
+    def join(self, slave: str, keeps: str) -> None:
+        """It comes back with all that it holds, or with some."""
+        kept = {"none": (), "odd": (1,), "even": (0,), "all": (0, 1)}[keeps]
+        numbers = self.farm.slaves[slave].leases if slave in self.farm.slaves else []
+        leases = [self.farm.leases[number] for number in numbers]
+        holding = [Held(lease=one.id, frames=tuple(f for f in one.frames if f % 2 in kept)) for one in leases]
+        self.under_test.join(slave, holding=tuple(holding), tags=("big",) if slave != "c" else ())
 
     @rule(slave=SLAVES)
     def leave(self, slave: str) -> None:
@@ -198,7 +203,7 @@ class Histories(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Every job ends, or says what it waits for, if its frames are rendered from here on."""
         for slave in "abc":
-            self.join(slave, keeps=False)
+            self.join(slave, keeps="none")
             self.heal(slave)
         for job in list(self.farm.jobs.values()):
             if job.state is JobState.PAUSED:

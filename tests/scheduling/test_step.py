@@ -7,6 +7,7 @@ from coordinator.constants import FRAME_ATTEMPTS
 from coordinator.errors import ConflictError, NotFoundError, StaleLeaseError
 from coordinator.protocol.frames import FrameRange
 from coordinator.protocol.jobs import File, Manifest
+from coordinator.protocol.messages import Held
 from coordinator.protocol.states import FrameState, JobState
 from coordinator.scheduling import events as e
 
@@ -179,10 +180,11 @@ def test_leases_live_on_for_a_slave_that_comes_back_with_them(farm: FarmUnderTes
     farm.job(manifest("1-4", chunk=2))
     farm.start(1, 1)
     farm.start(1, 2)  # lease 2 comes
-    decisions = farm.join("a", holding=(2, 99))
-    revoked = {d.lease for d in decisions if isinstance(d, e.Revoked)}
-    assert revoked == {1, 99}, "1 is not held by it any more, 99 was never ours"
-    assert moves(farm.done(2, 3)) == [(3, F.DONE)]
+    decisions = farm.join("a", holding=(Held(lease=2, frames=(1, 3)), Held(lease=99, frames=(7,))))
+    assert moves(decisions)[:3] == [(1, F.QUEUED), (2, F.QUEUED), (4, F.QUEUED)], "what it does not hold any more"
+    revoked = [(d.lease, d.frames) for d in decisions if isinstance(d, e.Revoked)]
+    assert revoked == [(2, (1,)), (99, ())], "frame 1 was not of lease 2, and 99 was never ours"
+    assert moves(farm.done(2, 3))[0] == (3, F.DONE)
 
 
 def test_leases_end_when_their_slave_does_not_come_back_in_time(farm: FarmUnderTest) -> None:

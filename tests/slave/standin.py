@@ -141,9 +141,9 @@ class StandIn:
         hello = codec.loads(await socket.receive_str(), messages.FromSlave, union=True)
         answer: messages.ToSlave = self.refusal or messages.Welcome(protocol=1, netrender="test")
         await socket.send_str(codec.dumps(answer, messages.ToSlave))
-        for lease in hello.holding:
-            if lease in self.revoked:
-                cancel = messages.Cancel(lease=lease, reason=self.revoked[lease])
+        for held in hello.holding:
+            if held.lease in self.revoked:
+                cancel = messages.Cancel(lease=held.lease, reason=self.revoked[held.lease])
                 await socket.send_str(codec.dumps(cancel, messages.ToSlave))
         self._sockets.add(socket)
         await self._note(lambda: self.said.append(hello))

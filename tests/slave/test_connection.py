@@ -36,7 +36,7 @@ class Connected:
             host="here",
             blender="4.5.1",
             threads=1,
-            holding=(self.welcomes,),
+            memory=self.welcomes,
         )
 
     def _welcome(self) -> None:
@@ -60,7 +60,7 @@ async def test_says_hello_and_hands_over_work(standin: StandIn, connected: Conne
     connected.connection.send(messages.Started(lease=1, frame=1))
     await standin.has(messages.Started(lease=1, frame=1))
     (hello,) = standin.hellos
-    assert (hello.slave, hello.name, hello.holding) == (SLAVE, "anna", (0,))
+    assert (hello.slave, hello.name, hello.memory) == (SLAVE, "anna", 0)
 
 
 async def test_comes_back_with_a_new_hello(standin: StandIn, connected: Connected) -> None:
@@ -70,7 +70,7 @@ async def test_comes_back_with_a_new_hello(standin: StandIn, connected: Connecte
     await standin.stop()
     await standin.start()
     await standin.until(lambda: len(standin.hellos) == 3)
-    assert [hello.holding for hello in standin.hellos] == [(0,), (1,), (2,)]
+    assert [hello.memory for hello in standin.hellos] == [0, 1, 2]
 
 
 async def test_waits_for_a_coordinator_that_is_not_there_yet(

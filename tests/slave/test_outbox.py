@@ -35,7 +35,7 @@ class Box:
         self.rendered.write_bytes(b"frame %d" % frame)
         sent = asyncio.Event()
         sent.set()
-        await self.outbox.add(self.rendered, job=JOB, frame=frame, lease=lease, seconds=0.5, last=False, after=sent)
+        await self.outbox.add(self.rendered, job=JOB, frame=frame, lease=lease, seconds=0.5, after=sent)
 
     def run(self) -> None:
         self.task = asyncio.create_task(self.outbox.run())
@@ -67,12 +67,12 @@ async def test_results_are_delivered_and_forgotten(standin: StandIn, box: Callab
     one = box()
     for frame in (1, 2, 3):
         await one.add(frame)
-    assert one.outbox.leases() == {1}
+    assert one.outbox.held() == {1: {1, 2, 3}}
     one.run()
     await one.outbox.delivered()
     assert standin.results == {(JOB, frame): b"frame %d" % frame for frame in (1, 2, 3)}
     assert sorted(one.settled) == [(1, None), (2, None), (3, None)]
-    assert (one.files, one.outbox.leases()) == ([], set())
+    assert (one.files, one.outbox.held()) == ([], {})
 
 
 async def test_two_go_at_once(standin: StandIn, box: Callable[[], Box]) -> None:
@@ -94,7 +94,7 @@ async def test_a_result_waits_for_its_log(standin: StandIn, box: Callable[[], Bo
     one = box()
     one.rendered.write_bytes(b"frame 1")
     sent = asyncio.Event()
-    await one.outbox.add(one.rendered, job=JOB, frame=1, lease=1, seconds=0.5, last=False, after=sent)
+    await one.outbox.add(one.rendered, job=JOB, frame=1, lease=1, seconds=0.5, after=sent)
     await one.add(2)
     one.run()
     await standin.until(lambda: (JOB, 2) in standin.results)
@@ -112,7 +112,7 @@ async def test_they_survive_a_restart(standin: StandIn, box: Callable[[], Box]) 
     (first.folder / "6_8.json").write_text("{}")
     second = box()
     assert sorted(result.frame for result in second.left) == [1, 2]
-    assert second.outbox.leases() == {4, 5}
+    assert second.outbox.held().keys() == {4, 5}
     assert second.files == ["4_1.exr", "4_1.json", "5_2.exr", "5_2.json"]
     second.run()
     await second.outbox.delivered()
@@ -206,7 +206,7 @@ async def test_results_of_a_revoked_lease_are_not_sent(standin: StandIn, box: Ca
     await one.add(1, lease=1)
     await one.add(2, lease=2)
     one.outbox.discard(1)
-    assert one.outbox.leases() == {2}
+    assert one.outbox.held().keys() == {2}
     one.run()
     await one.outbox.delivered()
     assert standin.results == {(JOB, 2): b"frame 2"}
@@ -217,4 +217,4 @@ async def test_the_hash_is_that_of_the_file(box: Callable[[], Box]) -> None:
     one = box()
     await one.add(1)
     (left,) = box().left
-    assert (left.sha256, left.size, left.seconds, left.last) == (sha(b"frame 1"), 7, 0.5, False)
+    assert (left.sha256, left.size, left.seconds) == (sha(b"frame 1"), 7, 0.5)
