@@ -115,7 +115,7 @@ def _end(process: subprocess.Popen[str]) -> None:
     for pipe in (process.stdin, process.stdout):
         assert pipe is not None
         pipe.close()
-    process.wait(timeout=30)
+    process.wait(timeout=90)
 
 
 def kill(process: subprocess.Popen[str]) -> None:

@@ -1,5 +1,6 @@
 """kill -9 of a slave, of its renderer and of the coordinator, at random moments of a running job."""
 
+import contextlib
 import random
 import threading
 from collections import defaultdict
@@ -18,6 +19,7 @@ from tests.process_farm import ProcessFarm, kill, process_farm
 pytestmark = pytest.mark.blender
 
 FRAMES = 60
+SAMPLES = 800  # a frame takes long enough for a kill to hit it, and not only the end of the job
 KILLS = ["slave", "renderer", "coordinator"] * 3 + ["slave"]
 
 
@@ -36,9 +38,12 @@ class Count:
             there = self._changed.wait_for(lambda: len(self._frames) >= count, timeout=120)
             assert there, f"{len(self._frames)} of {count} frames are done; {self._client.job(self._job).reason}"
 
-    def again(self) -> None:
-        """Look anew: the coordinator was away."""
+    def ended(self) -> None:
+        """Wait until it sees that the coordinator is gone."""
         self._thread.join()
+
+    def again(self) -> None:
+        """Look anew: the coordinator is back."""
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
 
@@ -63,24 +68,26 @@ def strike(farm: ProcessFarm, what: str, count: Count, chance: random.Random) ->
     if what == "coordinator":
         assert farm.coordinator is not None
         kill(farm.coordinator)
-        count.again()
+        count.ended()
         farm.start_coordinator()
         count.again()
     elif what == "slave":
         kill(farm.slaves[slave])
         farm.restart_slave(slave)
     else:
+        farm.wait_for_slaves()  # one whose first renderer does not come up ends, and says so
         for child in psutil.Process(farm.slaves[slave].pid).children():
-            child.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):  # it was being replaced
+                child.kill()
 
 
 def test_ten_kills_lose_nothing_and_repeat_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     seed = random.randrange(2**32)
-    print(f"seed {seed}")
     chance = random.Random(seed)
     kills = chance.sample(KILLS, len(KILLS))
     moments = sorted(chance.sample(range(1, FRAMES - 10), len(kills)))
-    blend = scenes.build("simple", tmp_path / "scene.blend", frames=FRAMES)
+    print(f"seed {seed}: {list(zip(moments, kills, strict=True))}")
+    blend = scenes.build("simple", tmp_path / "scene.blend", frames=FRAMES, samples=SAMPLES)
     local = reference.render(blend, tmp_path / "local", f"1-{FRAMES}")
     with process_farm(tmp_path / "farm", ["slave-1", "slave-2"]) as farm:
         job = farm.submit(blend)
@@ -107,4 +114,5 @@ def test_ten_kills_lose_nothing_and_repeat_nothing_that_was_acknowledged(tmp_pat
             renders[span["frame"]].append(float(str(span["start"])))
     assert len(acknowledged) > FRAMES // 2
     for number, when in acknowledged.items():
-        assert all(start < when for start in renders[number]), f"frame {number} was rendered again"
+        # A second slave that begins at the same moment is told at once that it need not.
+        assert all(start < when + 0.1 for start in renders[number]), f"frame {number} was rendered again"

@@ -2,10 +2,10 @@
 
 import json
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from coordinator.client import Client
@@ -88,20 +88,9 @@ def test_an_interrupted_render_leaves_no_process(tmp_path: Path, number: signal.
         for line in process.stdout:
             if json.loads(line)["type"] == "frame-started":
                 break
-        children = descendants(process.pid)
+        children = psutil.Process(process.pid).children(recursive=True)
         assert len(children) >= 3  # coordinator, slave, renderer
         process.send_signal(number)
         process.communicate(timeout=60)
     assert process.returncode == 130
-    assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
-
-
-def descendants(pid: int) -> list[int]:
-    """The processes below this one."""
-    table = subprocess.run(["ps", "-e", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
-    parents = {int(child): int(parent) for child, parent in (line.split() for line in table.splitlines())}
-
-    def below(other: int) -> bool:
-        return other in parents and (parents[other] == pid or below(parents[other]))
-
-    return [child for child in parents if below(child)]
+    assert not psutil.wait_procs(children, timeout=30)[1]

@@ -51,17 +51,12 @@ def test_wrong_arguments(arguments: str, text: str, capsys: pytest.CaptureFixtur
     assert text in said.err
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def test_no_coordinator(tmp_path: Path) -> None:
-    url = f"127.0.0.1:{free_port()}"
-    for command in (("jobs",), ("gather", "1234", "--output", str(tmp_path)), ("submit", "s.blend")):
-        assert error(*command, "--coordinator", url).startswith(f"no coordinator at http://{url}: start one with")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # nobody else gets it, and nobody listens
+        url = f"127.0.0.1:{taken.getsockname()[1]}"
+        for command in (("jobs",), ("gather", "1234", "--output", str(tmp_path)), ("submit", "s.blend")):
+            assert error(*command, "--coordinator", url).startswith(f"no coordinator at http://{url}: start one with")
 
 
 def test_a_port_in_use(tmp_path: Path) -> None:

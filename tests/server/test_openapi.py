@@ -195,7 +195,7 @@ def has_input(operation: Operation) -> bool:
 def ask(coordinator: RunningCoordinator, operation: Operation, case: Any) -> None:
     stricter = operation.definition.raw["operationId"] in STRICTER
     excluded = [positive_data_acceptance] if stricter else []
-    case.validate_response(case.call(base_url=coordinator.url), excluded_checks=excluded)
+    case.validate_response(case.call(base_url=coordinator.url, timeout=60), excluded_checks=excluded)
 
 
 bounded = settings(

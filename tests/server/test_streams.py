@@ -232,11 +232,11 @@ async def test_a_connection_that_is_torn(http: aiohttp.ClientSession, coordinato
 async def test_a_slave_that_is_silent_is_lost(
     http: aiohttp.ClientSession, coordinator: RunningCoordinator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("coordinator.server.streams.PING_INTERVAL", 0.1)
+    monkeypatch.setattr("coordinator.server.streams.PING_INTERVAL", 0.5)
     job = await submit(http)
     anna = FakeSlave(coordinator.url)
-    await anna.connect(pongs=False)
     async with watching(http, job) as events:
+        await anna.connect(pongs=False)
         await anna.send(anna.hello)
         assert "anna was lost" in (await events.until(messages.FrameQueued)).reason
     await anna.close()

@@ -334,7 +334,8 @@ async def test_messages_that_come_as_an_array_are_taken_in_their_order(standin: 
 async def test_a_renderer_that_is_silent_for_too_long_is_ended(standin: StandIn, slave: StartSlave) -> None:
     slave("--hang-at", "1")
     job = standin.job("1-2")
-    await standin.send(messages.Work(lease=1, job=job.id, frames=(1, 2), stall=0.5))
+    await standin.send(messages.Work(lease=1, job=job.id, frames=(1,), stall=0.5))
+    await standin.send(messages.Work(lease=2, job=job.id, frames=(2,)))
     await standin.has_results(job, 2)
     [failed] = standin.failures
     assert failed.frame == 1 and "no progress for 0.5 s" in failed.message
