@@ -70,13 +70,14 @@ class ProcessFarm:
         ]
 
     def wait_for_slaves(self) -> None:
-        """Until every slave that was started is connected, its renderer ready."""
+        """Until every slave that was started is connected, its renderer ready. None may have ended."""
         client = self.client
         events = client.events()
         while sum(slave.connected for slave in client.slaves()) < len(self.slaves):
             # The list was asked for after the stream began to be read or its last event, so nothing is missed.
-            while not isinstance(next(events), SlaveChanged):
-                pass
+            while not isinstance(next(events), SlaveChanged):  # nothing, after a while of silence
+                ended = [name for name, process in self.slaves.items() if process.poll() is not None]
+                assert not ended, f"{ended} have ended: " + (self.folder / f"{ended[0]}.log").read_text()[-4000:]
 
     def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """A `netrender` command of a client, from start to end."""

@@ -4,10 +4,11 @@ import asyncio
 import fcntl
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from coordinator import renderer
 from coordinator.errors import BadSceneError, BlenderNotFoundError, RendererError
@@ -15,6 +16,7 @@ from coordinator.protocol.jobs import RenderSettings
 
 from .fakes.blenders import fake_blender, program
 
+LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 SETTINGS = RenderSettings(scene="Scene", engine="CYCLES")
 
 
@@ -87,6 +89,24 @@ async def test_a_crash_is_told_with_its_signal_and_the_last_lines(start: Started
     assert not fake.alive
     with pytest.raises(RendererError, match="killed by SIGSEGV"):
         await fake.render(3, tmp_path / "3.exr")
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_one_that_died_a_moment_ago_is_told_as_dead(tmp_path: Path, loop: LoopFactory) -> None:
+    """Its pipe is known to be closed, its end is not known yet."""
+
+    async def ask() -> None:
+        one = await renderer.Renderer.start(renderer.command(fake_blender(tmp_path)), temp=tmp_path)
+        stdin = one._child.process.stdin
+        assert stdin is not None
+        stdin.transport.abort()
+        await asyncio.sleep(0)
+        with pytest.raises(RendererError, match="ended with exit code 0"):
+            await one.open(tmp_path / "a.blend", SETTINGS)
+        await one.ended()
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(ask())
 
 
 async def test_garbage_ends_it(start: Started, tmp_path: Path) -> None:

@@ -95,8 +95,9 @@ class Child:
             raise self.death()
         self._pending = asyncio.get_running_loop().create_future()
         assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps(fields).encode() + b"\n")
-        with contextlib.suppress(ConnectionError):  # it died: the watcher says so, and why
+        # It died: the watcher says so, and why. RuntimeError is uvloop's word for a pipe that it knows is closed.
+        with contextlib.suppress(ConnectionError, RuntimeError):
+            self.process.stdin.write(json.dumps(fields).encode() + b"\n")
             await self.process.stdin.drain()
         return await self.answer()
 
