@@ -52,9 +52,7 @@ def one_round(blend: Path, folder: Path) -> tuple[float, float, float, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument(
-        "--rounds", type=int, default=1, help="the median of so many, taken in turn, of all but the last"
-    )
+    parser.add_argument("--rounds", type=int, default=1, help="means of so many; the process a frame is measured once")
     rounds = parser.parse_args().rounds
     with tempfile.TemporaryDirectory(prefix="netrender-bench-") as name:
         folder = Path(name)
