@@ -28,6 +28,9 @@ _undo = ExitStack()
 
 def register() -> None:
     """All of it, or none if something fails."""
+    # Our packages were just installed. Where a thread looked for one while the last disabling took it away, Python
+    # remembers that there is none.
+    importlib.invalidate_caches()
     with ExitStack() as undo:
         for name in MODULES:
             module = importlib.import_module(f"{__package__}.{name}")

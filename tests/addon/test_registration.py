@@ -68,6 +68,23 @@ def test_enabled_disabled_and_enabled_again_leaves_nothing(blender: Blender, ext
         assert after == before
 
 
+def test_packages_that_were_gone_for_a_while_are_found_again(blender: Blender, extension_zip: Path) -> None:
+    """A thread may look for one at the moment in which a disabling takes it away: Python remembers such folders."""
+    blender.install(extension_zip)
+    blender.run(f'addon_utils.disable("{EXTENSION}", default_set=True); bpy.ops.wm.save_userpref()')
+    script = f"""
+import importlib, os
+packages = "lib/python{{}}.{{}}/site-packages".format(*sys.version_info)
+folder = os.path.join(bpy.utils.user_resource("EXTENSIONS"), ".local", packages, "requests")
+tell(os.path.exists(folder))
+sys.path_importer_cache[folder] = None
+assert addon_utils.enable("{EXTENSION}", default_set=True)
+tell(importlib.import_module("requests.exceptions").__file__ == os.path.join(folder, "exceptions.py"))
+"""
+    answer = blender.run(script)
+    assert (answer.told, answer.printed) == ([False, True], [])
+
+
 def test_it_is_enabled_when_blender_starts_again(installed: Blender) -> None:
     """And has imported no event loop: aiohttp and zeroconf live in other processes; Blender would start later."""
     answer = installed.run(
