@@ -73,16 +73,16 @@ def test_packages_that_were_gone_for_a_while_are_found_again(blender: Blender, e
     blender.install(extension_zip)
     blender.run(f'addon_utils.disable("{EXTENSION}", default_set=True); bpy.ops.wm.save_userpref()')
     script = f"""
-import importlib, os
+import os
 packages = "lib/python{{}}.{{}}/site-packages".format(*sys.version_info)
 folder = os.path.join(bpy.utils.user_resource("EXTENSIONS"), ".local", packages, "requests")
 tell(os.path.exists(folder))
 sys.path_importer_cache[folder] = None
 assert addon_utils.enable("{EXTENSION}", default_set=True)
-tell(importlib.import_module("requests.exceptions").__file__ == os.path.join(folder, "exceptions.py"))
+tell([os.path.exists(folder), folder in sys.path_importer_cache])
 """
     answer = blender.run(script)
-    assert (answer.told, answer.printed) == ([False, True], [])
+    assert (answer.told, answer.printed) == ([False, [True, False]], [])
 
 
 def test_it_is_enabled_when_blender_starts_again(installed: Blender) -> None:
