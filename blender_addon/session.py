@@ -5,6 +5,7 @@ bpy is touched on the main thread alone. Drawing starts nothing here: operators 
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 import time
@@ -20,6 +21,8 @@ from .errands import Where
 
 if TYPE_CHECKING:
     from coordinator.client import Client
+
+logger = logging.getLogger(__name__)
 
 BUDGET = 0.005  # seconds of a tick in which messages are taken
 TICK, IDLE_TICK = 0.05, 0.25  # seconds between two ticks: while something is going on, and while only watching
@@ -171,8 +174,15 @@ def begin(make: Callable[[errands.Tell], Animation]) -> None:
 
 
 def _carry_on() -> None:
-    if animation is not None:
+    if animation is None:
+        return
+    try:
         animation.carry_on()
+    except Exception as error:  # a defect: the user hears of it, and need not wait for frames that nobody writes
+        logger.exception("the animation")
+        no_more_ticks(_carry_on)
+        animation.writing = None
+        animation.stop(f"{type(error).__name__}: {error}")
 
 
 def over() -> bool:
@@ -218,7 +228,11 @@ def _tick() -> float | None:
     global _stale, _redrawn
     _stale |= drain()
     for call in _tickers.copy():
-        call()
+        try:
+            call()
+        except Exception:  # or Blender drops the timer, and with it all that the others wait for
+            logger.exception("a part of this Blender's session")
+            no_more_ticks(call)
     _errands[:] = [errand for errand in _errands if errand.alive]
     if _stale and time.monotonic() - _redrawn >= REDRAW:
         _stale, _redrawn = False, time.monotonic()
@@ -237,7 +251,10 @@ def drain(budget: float = BUDGET) -> bool:
         except queue.Empty:
             break
         found = True
-        take_it(message)
+        try:
+            take_it(message)
+        except Exception:  # the next one may be the end that somebody waits for
+            logger.exception("%s", type(message).__name__)
     return found
 
 

@@ -142,3 +142,27 @@ tell([bpy.app.timers.is_registered(session._tick), threads()])
     )
     with running_coordinator(tmp_path / "data") as running:
         assert extended.run(script, running.url).told == [["netrender send", "netrender watch"], [False, []]]
+
+
+def test_what_fails_at_a_tick_ends_alone(extended: Blender) -> None:
+    script = (
+        SESSION
+        + """
+from blender_addon.animation import Animation
+ticks = []
+session.each_tick(lambda: ticks.append(1 / 0))
+session.each_tick(lambda: ticks.append(1))
+running = Animation(scene="Scene", whole=False, delete_after=False, use_local=False)
+running.carry_on = lambda: 1 / 0
+session.begin(lambda tell: running)
+tell_it = session.teller(lambda message: ticks.append(1 / message))
+tell_it(0)
+tell_it(1)
+for _ in range(2):
+    assert session._tick() is not None
+tell([ticks, session.over(), running.problems])
+"""
+    )
+    answer = extended.run(script)
+    assert answer.told == [[[1, 1, 1], True, ["ZeroDivisionError: division by zero"]]]
+    assert sum("ZeroDivisionError" in line for line in answer.printed) == 3, "each is told once"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import threading
 import time
@@ -40,7 +41,7 @@ class BlenderWindow:
             line = self._answers.get(timeout=timeout)
         except Empty:
             line = None
-        assert line is not None, f"no answer to {expression}; it printed:\n" + "\n".join(self.log[-30:])
+        assert line is not None, f"no answer to {expression}; {self.stacks()}"
         answer = json.loads(line)
         assert "error" not in answer, f"{expression}:\n{answer['error']}"
         return answer["value"]
@@ -49,9 +50,15 @@ class BlenderWindow:
         """Ask until the value is true; returns it."""
         end = time.monotonic() + patience
         while not (value := self.ask(expression)):
-            assert time.monotonic() < end, f"still not: {expression}; it printed:\n" + "\n".join(self.log[-30:])
+            assert time.monotonic() < end, f"still not: {expression}; {self.stacks()}"
             time.sleep(LOOK)
         return value
+
+    def stacks(self) -> str:
+        """What it printed last, and where its Python threads are now."""
+        self.process.send_signal(signal.SIGUSR1)
+        time.sleep(1.0)
+        return "it printed:\n" + "\n".join(self.log[-60:])
 
     def rest(self) -> None:
         """As a person does: until Blender has taken note and drawn."""

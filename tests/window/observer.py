@@ -4,9 +4,11 @@ A line on stdin is an expression; its value goes to stdout as JSON, after "told:
 look this way, and act with mouse and keyboard.
 """
 
+import faulthandler
 import json
 import os
 import queue
+import signal
 import sys
 import threading
 import traceback
@@ -38,5 +40,6 @@ def tick() -> float:
     return TICK
 
 
+faulthandler.register(signal.SIGUSR1)  # where all threads are: asked for when something hangs
 threading.Thread(target=listen, daemon=True).start()
 bpy.app.timers.register(tick, first_interval=TICK, persistent=True)

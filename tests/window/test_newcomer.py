@@ -21,6 +21,7 @@ def alone() -> list[str]:
     return ALONE if subprocess.run([*ALONE, "true"], capture_output=True, check=False).returncode == 0 else []
 
 
+@pytest.mark.timeout(900)  # three Blenders and a software renderer, which share what there is
 def test_three_windows_and_a_network_render(extension: Path, tmp_path: Path) -> None:
     told = subprocess.run(
         [*alone(), sys.executable, "-m", "tests.window.newcomer", str(extension), str(tmp_path)],
