@@ -176,8 +176,8 @@ class Animation:
             self.stop(error.message)
 
     def _wrote(self, ended: Writing) -> None:
+        self.writing = None  # first: what cannot be put back is not tried at every tick
         failure = ended.restore()
-        self.writing = None
         if failure or ended.cancelled:
             self.stop(failure or "interrupted while Blender wrote the frames; what was gathered stays in the cache")
         elif self.gathering is not None:

@@ -169,20 +169,23 @@ def is_watching() -> bool:
 def begin(make: Callable[[errands.Tell], Animation]) -> None:
     """Start an animation that the timer carries on. Raises what ``make`` raises."""
     global animation
-    animation = make(teller(lambda message: animation.take(message) if animation is not None else None))
+    animation = make(teller(lambda message: _to_animation(lambda running: running.take(message))))
     each_tick(_carry_on)
 
 
 def _carry_on() -> None:
+    _to_animation(Animation.carry_on)
+
+
+def _to_animation(do: Callable[[Animation], None]) -> None:
+    """A defect in it ends it: the user hears of it, and need not wait for frames that nobody writes."""
     if animation is None:
         return
     try:
-        animation.carry_on()
-    except Exception as error:  # a defect: the user hears of it, and need not wait for frames that nobody writes
+        do(animation)
+    except Exception as error:
         logger.exception("the animation")
-        no_more_ticks(_carry_on)
-        animation.writing = None
-        animation.stop(f"{type(error).__name__}: {error}")
+        animation.stop(f"{type(error).__name__}: {error}")  # what it was writing is put back at the next tick
 
 
 def over() -> bool:

@@ -153,7 +153,10 @@ ticks = []
 session.each_tick(lambda: ticks.append(1 / 0))
 session.each_tick(lambda: ticks.append(1))
 running = Animation(scene="Scene", whole=False, delete_after=False, use_local=False)
-running.carry_on = lambda: 1 / 0
+class Broken:
+    def restore(self):
+        return 1 / 0
+running.writing = Broken()
 session.begin(lambda tell: running)
 tell_it = session.teller(lambda message: ticks.append(1 / message))
 tell_it(0)
