@@ -86,6 +86,8 @@ class Farm:
                 self.connected, self.line = True, self._where
             case Lost(error=error) | errands.Broke(error=error):
                 self.connected, self.line = False, error.message
+            case messages.ProblemChanged(problem=problem):
+                self.line = problem or self._where
             case messages.JobChanged(job=job):
                 self.jobs[job.id] = job
             case messages.SlaveChanged(slave=slave):

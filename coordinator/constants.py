@@ -1,6 +1,7 @@
 """Every number that shapes the product's behaviour, in one place, with its unit and its reason."""
 
-PROTOCOL_VERSION = 3
+PROTOCOL_VERSION = 4
+PROBLEM_HEADER = "Netrender-Problem"  # of every answer while the coordinator cannot keep anything: why, percent-encoded
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8470
@@ -40,6 +41,8 @@ THREAD_SWITCH = 0.0005  # seconds; how long the coordinator's event loop waits a
 TAIL_CHECK = 0.5  # seconds; how often at most idle slaves look whether somebody is late at the end of a job
 
 EVENT_KEEPALIVE = 10.0  # seconds between comments on a silent event stream
+ROOM_LEAST = 1 * 2**20  # bytes; with less the coordinator's disk counts as full: a commit needs some pages
+ROOM_CHECK = 2.0  # seconds between two looks whether a full disk has room again, which no system tells by itself
 STOP_GRACE = 5.0  # seconds between asking a process to end, terminating it and killing it
 
 RENDERER_START = 120.0  # seconds until a Blender that was started must be ready; a cold disk is slow

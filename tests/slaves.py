@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 import aiohttp
-from attrs import frozen
+from attrs import evolve, frozen
 
 from coordinator.constants import PROTOCOL_VERSION
 from coordinator.protocol import codec, messages
@@ -117,6 +117,11 @@ class FakeSlave:
         message = await self.next()
         assert isinstance(message, kind), f"{kind.__name__} was to come, not {message}"
         return message
+
+    async def resync(self, *holding: messages.Held) -> None:
+        """Wait until the coordinator asks what this slave holds, and say it."""
+        await self.receive(messages.Resync)
+        await self.send(evolve(self.hello, holding=holding))
 
     async def work(self) -> messages.Work:
         return await self.receive(messages.Work)

@@ -21,7 +21,15 @@ from rich.progress import (
 from ..gathering import CoordinatorLost, FrameSaved, Happening
 from ..protocol import codec
 from ..protocol.frames import FrameRange
-from ..protocol.messages import FrameDone, FrameFailed, FrameProgress, FrameQueued, FrameStarted, JobChanged
+from ..protocol.messages import (
+    FrameDone,
+    FrameFailed,
+    FrameProgress,
+    FrameQueued,
+    FrameStarted,
+    JobChanged,
+    ProblemChanged,
+)
 from .output import duration, say
 from .pace import Pace
 
@@ -71,8 +79,14 @@ class LineWatcher:
                 self.say(f"job {event.job.id}: {event.job.state}" + f" ({event.job.reason})" * bool(event.job.reason))
             case CoordinatorLost():
                 self.say(f"{event.message} Trying again.")
+            case ProblemChanged():
+                self.warn(event.problem or "the coordinator's disk has room again")
 
     def say(self, line: str) -> None:
+        say(line)
+
+    def warn(self, line: str) -> None:
+        """Say what a person must see, however little is shown."""
         say(line)
 
     def where(self) -> str:
@@ -106,7 +120,10 @@ class BarWatcher(LineWatcher):
     def say(self, line: str) -> None:
         # What goes well is in the bar already.
         if ": failed" in line or "queued again" in line or "Trying again" in line or line.startswith("job "):
-            self._bar.console.print(f"netrender: {line}")
+            self.warn(line)
+
+    def warn(self, line: str) -> None:
+        self._bar.console.print(f"netrender: {line}")
 
     def _slave(self, name: str, frame: int, done: int, total: int) -> None:
         if name not in self._slaves:

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -17,7 +17,7 @@ from urllib3.util.retry import Retry
 
 from .. import errors
 from ..config import Address
-from ..constants import ANSWER_TIMEOUT, CONNECT_TIMEOUT, PROTOCOL_VERSION, TRANSFERS
+from ..constants import ANSWER_TIMEOUT, CONNECT_TIMEOUT, PROBLEM_HEADER, PROTOCOL_VERSION, TRANSFERS
 from ..interfaces import is_loopback
 from ..protocol import codec
 from ..protocol.jobs import Version
@@ -34,6 +34,7 @@ class Connection:
     def __init__(self, address: Address) -> None:
         self.address = address
         self.closed = threading.Event()
+        self.problem = ""  # of the coordinator's disk, as the last answer said; empty while it is well
         self._lock = threading.Lock()
         self._streams: set[socket.socket] = set()
         self._streams_lock = threading.Lock()
@@ -125,10 +126,17 @@ class Connection:
         except LOST as error:
             raise self.unreachable(error) from error
         logger.debug("%s %s: %d", method, path, response.status_code)
+        self._note_problem(unquote(response.headers.get(PROBLEM_HEADER, "")))
         if response.ok or response.status_code in expect:
             return response
         with response:
             raise self._error(response)
+
+    def _note_problem(self, problem: str) -> None:
+        """Warn once of what every answer says while the coordinator can keep nothing."""
+        if problem and problem != self.problem:
+            logger.warning("%s", problem)
+        self.problem = problem
 
     def unreachable(self, error: Exception) -> errors.UnreachableError:
         """What a connection that failed means to the user."""

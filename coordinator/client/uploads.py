@@ -102,6 +102,8 @@ def backoff(failures: int) -> float:
 def stored(connection: Connection, sha256: str) -> int | None:
     """How many bytes of the blob the coordinator has; None if it has all and verified them."""
     response = connection.request("HEAD", f"/api/blobs/{sha256}", expect={404})
+    if connection.problem:  # an upload that is refused early may look like a cut connection
+        raise errors.StorageError(connection.problem)
     if response.status_code == 404:
         return 0
     return None if response.headers.get("Upload-Complete") == "?1" else int(response.headers.get("Upload-Offset", 0))

@@ -280,6 +280,15 @@ class Explanation:
 
 
 @frozen(kw_only=True)
+class Status:
+    """The answer of GET /api/status."""
+
+    netrender: str
+    protocol: int
+    problem: str  # why the coordinator can keep nothing at present, and what to do; empty while all is well
+
+
+@frozen(kw_only=True)
 class Version:
     """The answer of GET /api/version."""
 

@@ -112,6 +112,11 @@ class Cancel:
 
 
 @frozen(kw_only=True)
+class Resync:
+    """The coordinator loaded its farm again: say hello once more, with what is held now, and repeat what failed."""
+
+
+@frozen(kw_only=True)
 class Refused:
     """The connection ends, for this reason: an error's code and message."""
 
@@ -196,8 +201,15 @@ class SlaveChanged:
     slave: SlaveInfo
 
 
+@frozen(kw_only=True)
+class ProblemChanged:
+    """The coordinator cannot keep anything at present, for this reason; or it can again, if the reason is empty."""
+
+    problem: str
+
+
 FromSlave = Hello | Started | Progress | Done | Failed | Goodbye
-ToSlave = Welcome | Work | Cancel | Refused
+ToSlave = Welcome | Work | Cancel | Resync | Refused
 Event = (
     JobChanged
     | FrameDispatched
@@ -208,4 +220,5 @@ Event = (
     | FrameQueued
     | LogAppended
     | SlaveChanged
+    | ProblemChanged
 )

@@ -42,7 +42,7 @@ def _compare(farm: Farm, slave: Slave, holding: dict[int, set[int]]) -> list[e.D
 
 
 def left(farm: Farm, event: e.SlaveLeft) -> list[e.Decision]:
-    slave = farm.slaves[event.slave]
+    slave = find_slave(farm, event.slave)
     farm.connect(slave, False)
     slave.last_seen, slave.job, slave.frame = event.now, "", None
     decisions: list[e.Decision] = [e.SlaveMoved(slave=slave.id, connected=False, persist=True)]

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from ..errors import NetrenderError
 from ..protocol.states import FrameState
 from . import events as e
 from . import failures, jobs, slaves, upkeep
@@ -18,11 +19,16 @@ __all__ = ["check_lease", "find_job", "step"]
 def step(farm: Farm, event: e.Event) -> list[e.Decision]:
     """Change the farm, and say what to store and whom to tell.
 
-    Raises NotFoundError, ConflictError or StaleLeaseError; the farm is then as it was before.
+    Raises NotFoundError, ConflictError or StaleLeaseError; the farm is then as it was before. Anything else that it
+    raises is a defect, and may leave the farm half changed: the caller loads it again.
     """
-    farm.now = event.now
+    before, farm.now = farm.now, event.now
     kind = type(event)
-    decisions = _HANDLERS[kind](farm, event)
+    try:
+        decisions = _HANDLERS[kind](farm, event)
+    except NetrenderError:
+        farm.now = before
+        raise
     decisions += dispatch(farm)
     if kind in _CHANGES_WHO_CAN:
         decisions += renew(farm)

@@ -6,7 +6,7 @@ from .. import __version__
 from ..constants import PROTOCOL_VERSION
 from ..errors import BadFramesError
 from ..protocol.frames import FrameRange
-from ..protocol.jobs import JobChanges, Manifest, Version
+from ..protocol.jobs import JobChanges, Manifest, Status, Version
 from ..scheduling import explain
 from ..scheduling.events import JobChanged, SlaveHealed
 from ..scheduling.leases import find_job, find_slave
@@ -19,6 +19,11 @@ MAX_FRAMES = web.AppKey("max_frames", int)
 
 async def version(_request: web.Request) -> web.Response:
     return r.answer(Version(netrender=__version__, protocol=PROTOCOL_VERSION))
+
+
+async def status(request: web.Request) -> web.Response:
+    problem = r.service(request).recovery.problem
+    return r.answer(Status(netrender=__version__, protocol=PROTOCOL_VERSION, problem=problem))
 
 
 async def announce(request: web.Request) -> web.Response:
@@ -90,6 +95,7 @@ async def slaves(request: web.Request) -> web.Response:
 
 ROUTES = [
     web.get("/api/version", version),
+    web.get("/api/status", status),
     web.post("/api/jobs", announce),
     web.get("/api/jobs", all_jobs),
     web.get("/api/jobs/{job}", one_job),

@@ -5,10 +5,13 @@ import logging
 
 from aiohttp import typedefs, web
 
-from ..errors import BadRequestError, NetrenderError, NotFoundError, UnauthorizedError
+from ..errors import BadRequestError, NetrenderError, NotFoundError, StorageError, UnauthorizedError
 from ..interfaces import is_loopback
+from . import requests
 
 log = logging.getLogger(__name__)
+
+READ_BATCH = "/api/batches"  # a POST, because it names many blobs, that changes nothing
 
 
 def error_response(error: NetrenderError, status: int = 0) -> web.Response:
@@ -21,6 +24,8 @@ async def errors(request: web.Request, handler: typedefs.Handler) -> web.StreamR
     try:
         return await handler(request)
     except NetrenderError as error:
+        if isinstance(error, StorageError):
+            requests.service(request).recovery.on_storage_error(error)
         log.info("%s %s from %s: %s: %s", request.method, request.path, request.remote, error.code, error.message)
         return error_response(error)
     except web.HTTPNotFound:
@@ -43,6 +48,14 @@ async def errors(request: web.Request, handler: typedefs.Handler) -> web.StreamR
     except Exception:
         log.exception("%s %s failed", request.method, request.path)
         return error_response(NetrenderError("the coordinator failed; its log has the cause"))
+
+
+@web.middleware
+async def storage(request: web.Request, handler: typedefs.Handler) -> web.StreamResponse:
+    """Refuse what could not be kept, before its body is read."""
+    if request.method not in ("GET", "HEAD") and request.path != READ_BATCH:
+        requests.service(request).recovery.check()
+    return await handler(request)
 
 
 def authentication(key: str | None) -> typedefs.Middleware:

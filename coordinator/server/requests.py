@@ -6,11 +6,12 @@ import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from aiohttp import web
 
 from .. import compression
-from ..constants import BATCH_BYTES, REQUEST_SILENCE, TRANSFER_BLOCK
+from ..constants import BATCH_BYTES, PROBLEM_HEADER, REQUEST_SILENCE, TRANSFER_BLOCK
 from ..errors import BadRequestError
 from ..protocol import codec
 from ..protocol.jobs import JOB_ID, SLAVE_ID, check_sha256
@@ -148,6 +149,12 @@ async def set_etag(_request: web.Request, response: web.StreamResponse) -> None:
     """The last word on the ETag: aiohttp makes its own of the file's time, which a copy of the folder changes."""
     if isinstance(response, StoredFile):
         response.etag = response.sha256
+
+
+async def set_problem(request: web.Request, response: web.StreamResponse) -> None:
+    """Say in every answer that nothing can be kept at present."""
+    if problem := service(request).recovery.problem:
+        response.headers[PROBLEM_HEADER] = quote(problem, safe=" ,.:;()'/")
 
 
 def answer(value: Any, status: int = 200) -> web.Response:

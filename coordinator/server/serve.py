@@ -5,17 +5,16 @@ import errno
 import logging
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 
 import filelock
 from aiohttp import web
 from attrs import field, frozen
 
-from ..constants import DEFAULT_HOST, DEFAULT_PORT, MAX_FRAMES_PER_JOB, MAX_JSON_BODY, SLAVE_SILENCE
+from ..constants import DEFAULT_HOST, DEFAULT_PORT, MAX_FRAMES_PER_JOB, MAX_JSON_BODY
 from ..errors import ConflictError, PortInUseError, StorageError, UsageError
 from ..interfaces import is_loopback
-from ..scheduling.events import GraceEnded
 from ..scheduling.policy import Policy
 from ..store import records
 from ..store.blobs import Blobs
@@ -67,21 +66,20 @@ async def serve(options: ServerOptions, on_ready: Callable[[Listening], None]) -
             host = f"[{options.host}]" if ":" in options.host else options.host
             pairing = None if key is None else f"netrender://{_reachable(options.host)}:{port}/#{key}"
             on_ready(Listening(url=f"http://{host}:{port}", pairing_line=pairing))
-            grace = asyncio.create_task(_end_grace(service), name="grace after a restart")
-            try:
-                async with _announced(options, port):
-                    raise await broken
-            finally:
-                grace.cancel()
+            service.recovery.begin_grace()
+            async with _announced(options, port):
+                raise await broken
         finally:
             service.closing = True
+            service.recovery.close()
             service.watchers.close()
             await runner.cleanup()
 
 
 def application(service: Service, key: str | None, max_frames: int = MAX_FRAMES_PER_JOB) -> web.Application:
     app = web.Application(
-        middlewares=[middlewares.errors, middlewares.authentication(key)], client_max_size=MAX_JSON_BODY
+        middlewares=[middlewares.errors, middlewares.authentication(key), middlewares.storage],
+        client_max_size=MAX_JSON_BODY,
     )
     app[requests.SERVICE] = service
     app[jobs.MAX_FRAMES] = max_frames
@@ -90,6 +88,7 @@ def application(service: Service, key: str | None, max_frames: int = MAX_FRAMES_
     for module in (jobs, frames, blobs, archives, streams):
         app.add_routes(module.ROUTES)
     app.on_response_prepare.append(requests.set_etag)
+    app.on_response_prepare.append(requests.set_problem)
     app.on_shutdown.append(_close_sockets)
     return app
 
@@ -174,9 +173,3 @@ def _announced(options: ServerOptions, port: int) -> AbstractAsyncContextManager
 def _reachable(host: str) -> str:
     """What another machine calls this one."""
     return socket.gethostname() if host in ("0.0.0.0", "::") else host
-
-
-async def _end_grace(service: Service) -> None:
-    await asyncio.sleep(SLAVE_SILENCE)
-    with suppress(StorageError):  # told by `broken`
-        await service.apply(GraceEnded(now=service.clock()))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from attrs import define, field
 
-from ..errors import StorageError
+from ..errors import NetrenderError
 from ..protocol import messages
 from ..protocol.jobs import Accepted, Manifest
 from ..protocol.states import ENDED, FrameState
@@ -18,9 +18,10 @@ from ..scheduling.upkeep import due
 from ..store import records
 from ..store.blobs import Blobs
 from ..store.chunks import ChunkLists
-from ..store.database import Database, Statement
+from ..store.database import Database, Failure, Statement
 from ..store.logs import Logs
 from .bases import Bases
+from .recovery import Recovery
 from .reports import job_info, slave_info
 from .watchers import Watcher, Watchers
 
@@ -40,23 +41,26 @@ class Service:
     bases: Bases = field(factory=Bases)
     watchers: Watchers = field(factory=Watchers)
     outboxes: dict[str, Callable[[messages.ToSlave], None]] = field(factory=dict)  # by slave's id
-    on_broken: Callable[[BaseException], None]  # the store failed: memory is ahead of the disk, so the end
+    on_broken: Callable[[BaseException], None]  # the store is damaged: the end
     clock: Callable[[], float] = time.time
     cache_limit: int | None = None  # bytes of blobs; None for no limit
     alarm: asyncio.TimerHandle | None = None  # the next Tick ...
     alarm_at: float = 0.0  # ... and its time
     _unwritten: list[Statement] = field(factory=list)  # of this turn of the event loop
     _untold: list["_Told"] = field(factory=list)
+    recovery: Recovery = field(init=False)
     closing: bool = False  # connections that end now are our doing: their leases live on until we are back
 
     def __attrs_post_init__(self) -> None:
+        self.recovery = Recovery(self)
         for job in self.farm.jobs.values():
             self.bases.learn(job.manifest)
 
     async def apply(self, event: e.Event) -> None:
         """Take the event in; return when what follows from it is durable and everybody has been told.
 
-        Raises what ``step`` raises, having changed nothing, and StorageError if it cannot be made durable.
+        Raises what ``step`` raises, having changed nothing; StorageError if it cannot be made durable, and
+        NetrenderError if the scheduler failed on it: then nothing of it is kept either.
         """
         if self.take(event):
             # A later entry in the same queue: what comes back first is what was written first.
@@ -64,12 +68,18 @@ class Service:
 
     def take(self, event: e.Event) -> bool:
         """The same without waiting; False if there was nothing to store, and everybody has been told already."""
-        decisions = step(self.farm, event)
-        if self.farm.due_changed or type(event) in _CHANGES_WHAT_IS_DUE:
-            self._set_alarm()
-        statements = records.statements(self.farm, decisions)
-        # What is told is made now: by the time of the commit the farm may have moved on.
-        told = list(self._messages(decisions))
+        self.recovery.check()
+        try:
+            decisions = step(self.farm, event)
+            if self.farm.due_changed or type(event) in _CHANGES_WHAT_IS_DUE:
+                self.set_alarm()
+            statements = records.statements(self.farm, decisions)
+            # Messages are built before the commit, because they describe the state at this event.
+            told = list(self._messages(decisions))
+        except NetrenderError:  # from `step`, which has changed nothing
+            raise
+        except Exception as error:
+            raise self.recovery.refuse(event, error) from error
         if not statements and not self._unwritten:
             self._tell(told)
             return False
@@ -80,6 +90,18 @@ class Service:
         self._untold += told
         return True
 
+    def submit(self, event: e.Event) -> None:
+        """The same where nobody waits for an answer: what is wrong is logged, and ends nothing."""
+        try:
+            self.take(event)
+        except NetrenderError as error:
+            log.info("%s is refused: %s", type(event).__name__, error.message)
+
+    def flush(self) -> None:
+        """Write what is good, as far as that is possible, and drop the rest: the farm is about to be loaded again."""
+        self._write()
+        self.database.flush()
+
     def _write(self) -> None:
         statements, told = self._unwritten, self._untold
         if not statements and not told:
@@ -88,7 +110,7 @@ class Service:
         # A callback, not code after an await: it runs in commit order, and also if the request is gone by then.
         self.database.write_then(statements, lambda failure: self._committed(failure, told))
 
-    def _set_alarm(self) -> None:
+    def set_alarm(self) -> None:
         """Have the scheduler told that time has passed, when that may change something."""
         self.farm.due_changed = False
         when = due(self.farm)
@@ -103,7 +125,7 @@ class Service:
     def _on_alarm(self) -> None:
         self.alarm = None
         if not self.closing:
-            self.take(e.Tick(now=self.clock()))
+            self.submit(e.Tick(now=self.clock()))
 
     async def announce(self, manifest: Manifest) -> Accepted:
         new = manifest.id not in self.farm.jobs
@@ -145,14 +167,14 @@ class Service:
         found: asyncio.Future[Watcher] = asyncio.get_running_loop().create_future()
         self.watchers.opening += 1
 
-        def settled(failure: StorageError | None) -> None:
+        def settled(failure: Failure | None) -> None:
             self.watchers.opening -= 1
             if found.cancelled():
                 return
             if failure is None:
                 found.set_result(self.watchers.add(job))
             else:
-                found.set_exception(failure)
+                found.set_exception(failure.error)
 
         self.database.write_then((), settled)
         return found
@@ -163,9 +185,9 @@ class Service:
         await self.apply(e.JobCommanded(now=self.clock(), job=job_id, command=command, missing=gone))
         log.info("job %s: %s", job_id, command)
 
-    def _committed(self, failure: StorageError | None, told: list["_Told"]) -> None:
+    def _committed(self, failure: Failure | None, told: list["_Told"]) -> None:
         if failure is not None:
-            self.on_broken(failure)
+            self.recovery.on_unwritten(failure)
         else:
             self._tell(told)
 

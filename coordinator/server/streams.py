@@ -63,30 +63,19 @@ async def _hello(socket: web.WebSocketResponse) -> messages.Hello | None:
 
 
 async def _serve(service: Service, socket: web.WebSocketResponse, hello: messages.Hello) -> None:
+    service.recovery.check()
     outgoing: asyncio.Queue[messages.ToSlave] = asyncio.Queue()
     if hello.slave in service.outboxes:  # it came back before we noticed that it had gone
         service.outboxes[hello.slave](messages.Refused(code="conflict", message="this slave connected again"))
     put = outgoing.put_nowait
     put(messages.Welcome(protocol=PROTOCOL_VERSION, netrender=__version__))
     service.outboxes[hello.slave] = put
-    await service.apply(
-        e.SlaveJoined(
-            now=service.clock(),
-            slave=hello.slave,
-            name=hello.name,
-            host=hello.host,
-            blender=hello.blender,
-            threads=hello.threads,
-            features=hello.features,
-            holding=hello.holding,
-            tags=hello.tags,
-            memory=hello.memory,
-        )
-    )
-    log.info("slave %s (%s, Blender %s) joined", hello.name, hello.host, hello.blender)
-    sender = asyncio.create_task(_send_all(socket, outgoing), name=f"send to {hello.name}")
+    sender: asyncio.Task[None] | None = None
     reason = "its connection closed"
     try:
+        await service.apply(_joined(service, hello))
+        sender = asyncio.create_task(_send_all(socket, outgoing), name=f"send to {hello.name}")
+        log.info("slave %s (%s, Blender %s) joined", hello.name, hello.host, hello.blender)
         async for message in socket:
             if message.type is WSMsgType.TEXT:
                 goodbye = None
@@ -104,13 +93,31 @@ async def _serve(service: Service, socket: web.WebSocketResponse, hello: message
         reason = f"it said what it may not: {error.message}"
         raise
     finally:
-        sender.cancel()
+        if sender is not None:
+            sender.cancel()
         if service.outboxes.get(hello.slave) is put:
             del service.outboxes[hello.slave]
+            service.recovery.asked.discard(hello.slave)
             if not service.closing:
-                await service.apply(e.SlaveLeft(now=service.clock(), slave=hello.slave, reason=reason))
+                # Where this is refused, the farm is being loaded again, and the slave is not connected in it.
+                service.submit(e.SlaveLeft(now=service.clock(), slave=hello.slave, reason=reason))
             log.info("slave %s left: %s", hello.name, reason)
     await socket.close()
+
+
+def _joined(service: Service, hello: messages.Hello) -> e.SlaveJoined:
+    return e.SlaveJoined(
+        now=service.clock(),
+        slave=hello.slave,
+        name=hello.name,
+        host=hello.host,
+        blender=hello.blender,
+        threads=hello.threads,
+        features=hello.features,
+        holding=hello.holding,
+        tags=hello.tags,
+        memory=hello.memory,
+    )
 
 
 async def _send_all(socket: web.WebSocketResponse, outgoing: "asyncio.Queue[messages.ToSlave]") -> None:
@@ -154,11 +161,21 @@ def _said(service: Service, hello: messages.Hello, said: messages.FromSlave) -> 
                         job=lease.job, frame=said.frame, slave=hello.name, sample=said.sample, samples=said.samples
                     )
                 )
+            case messages.Hello() if slave in service.recovery.asked:
+                if said.slave != slave:
+                    raise BadRequestError("slave: it is not the one of the first hello")
+                service.recovery.asked.discard(slave)
+                service.take(_joined(service, said))
             case messages.Hello():
                 raise BadRequestError("type: hello was said already")
     except StaleLeaseError as error:
         # It was sent before our cancel arrived there; the slave learns of that in its own time.
         log.debug("slave %s: %s", hello.name, error.message)
+    except BadRequestError:
+        raise
+    except NetrenderError as error:
+        # The farm is loaded again: the slave is asked what it holds, and says again what matters of this.
+        log.info("what slave %s said is not taken: %s", hello.name, error.message)
 
 
 async def events(request: web.Request) -> web.StreamResponse:
@@ -168,7 +185,10 @@ async def events(request: web.Request) -> web.StreamResponse:
         find_job(service.farm, job)
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
     known = [one for one in service.farm.jobs.values() if job in (None, one.id)]
-    first = [messages.JobChanged(job=job_info(service.farm, one)) for one in sorted(known, key=lambda one: one.order)]
+    first: list[messages.Event] = (
+        [messages.ProblemChanged(problem=problem)] if (problem := service.recovery.problem) else []
+    )
+    first += [messages.JobChanged(job=job_info(service.farm, one)) for one in sorted(known, key=lambda one: one.order)]
     # What led to these states is told before there is a watcher, and what follows after: no event is lost or old.
     watcher = await service.watch(job)
     try:

@@ -35,7 +35,7 @@ class Watchers:
 
     def tell(self, event: messages.Event) -> None:
         """Never blocks. Encoded once for all, and not at all if nobody watches."""
-        concerned = [w for w in self._all if w.job is None or w.job == _job_of(event)]
+        concerned = [w for w in self._all if w.job is None or _concerns(event, w.job)]
         if not concerned:
             return
         text = codec.dumps(event, messages.Event)
@@ -54,11 +54,13 @@ class Watchers:
             watcher.queue.put_nowait(None)
 
 
-def _job_of(event: messages.Event) -> str | None:
+def _concerns(event: messages.Event, job: str) -> bool:
     match event:
         case messages.JobChanged():
-            return event.job.id
+            return event.job.id == job
         case messages.SlaveChanged():
-            return None
+            return False
+        case messages.ProblemChanged():
+            return True
         case _:
-            return event.job
+            return event.job == job

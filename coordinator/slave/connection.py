@@ -113,6 +113,11 @@ class Connection:
                 more: list[messages.ToSlave] | None = rest
                 while more is not None:
                     for message in more:
+                        if isinstance(message, messages.Resync):
+                            self._outgoing.clear()
+                            self.send(self._hello())
+                            self._on_welcome()
+                            continue
                         if not isinstance(message, messages.Work | messages.Cancel):
                             raise errors.BadRequestError(f"it sent {codec.tag(type(message))} out of turn")
                         self._on_message(message)
@@ -157,8 +162,8 @@ class Connection:
         for message in some:
             if isinstance(message, messages.Refused):
                 error = errors.from_code(message.code, message.message)
-                if error.http_status == errors.UnreachableError.http_status:  # it will take us later
-                    raise error
+                if error.http_status >= 500:  # its own trouble, a full disk say: it takes us later
+                    raise errors.UnreachableError(error.message)
                 raise _Refusal(error)
         return some
 

@@ -1,6 +1,7 @@
 """Files named by the SHA-256 of their bytes: streamed in, verified while they arrive, resumable, kept once."""
 
 import asyncio
+import errno
 import hashlib
 import logging
 import os
@@ -178,6 +179,8 @@ class Blobs:
         except OSError as error:
             if isinstance(error, ConnectionError):
                 raise
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):  # what has arrived would keep others from being written
+                partial.unlink(missing_ok=True)
             free = shutil.disk_usage(self._root).free
             raise StorageError(
                 f"blob {sha256}: {error.strerror}; {free / 1e6:.0f} MB are free at {self._root}: make room, send again"

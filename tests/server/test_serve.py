@@ -148,7 +148,7 @@ async def test_a_slave_that_does_not_come_back_loses_its_frames(
         first = await connected(coordinator)
         work = await first.work()
     await first.close()
-    monkeypatch.setattr(sys.modules["coordinator.server.serve"], "SLAVE_SILENCE", 0.2)
+    monkeypatch.setattr(sys.modules["coordinator.server.recovery"], "SLAVE_SILENCE", 0.2)
     async with started(tmp_path) as (coordinator, _), FakeSlave(coordinator.url, "bert") as bert:
         assert (await bert.work()).frames == work.frames
 
@@ -194,8 +194,8 @@ async def test_an_address_that_is_not_this_machines(tmp_path: Path) -> None:
         await serve(options, lambda _: None)
 
 
-async def test_a_store_that_fails_ends_the_coordinator(tmp_path: Path) -> None:
-    """What is in memory is ahead of the disk then: going on would acknowledge what is lost."""
+async def test_a_store_that_is_damaged_ends_the_coordinator(tmp_path: Path) -> None:
+    """The farm cannot be loaded again: going on would acknowledge what is lost."""
     ready: asyncio.Future[Listening] = asyncio.get_running_loop().create_future()
     running = asyncio.create_task(serve(ServerOptions(data=tmp_path, port=0), ready.set_result))
     async with aiohttp.ClientSession((await ready).url) as http:
@@ -203,8 +203,8 @@ async def test_a_store_that_fails_ends_the_coordinator(tmp_path: Path) -> None:
         database.execute("DROP TABLE jobs")
         database.close()
         async with http.post("/api/jobs", data=codec.dumps(manifest())) as response:
-            assert (response.status, (await response.json())["code"]) == (507, "storage")
-        with pytest.raises(StorageError, match=r"netrender\.sqlite cannot be written"):
+            assert (response.status, (await response.json())["code"]) == (500, "error")
+        with pytest.raises(StorageError, match=r"netrender\.sqlite cannot be read"):
             await running
 
 

@@ -1,6 +1,7 @@
 """SQLite behind its writer thread."""
 
 import asyncio
+import math
 import sqlite3
 import subprocess
 import sys
@@ -9,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from coordinator.errors import StorageError
-from coordinator.store.database import Database, Statement, connect
+from coordinator.errors import NetrenderError, StorageError
+from coordinator.store.database import Database, Failure, Statement, Trouble, connect
 
 
 @pytest.fixture
@@ -43,11 +44,53 @@ async def test_many_writes_share_a_commit_and_end_in_order(database: Database) -
 
 
 async def test_a_write_that_fails_is_told_and_leaves_nothing_half_written(database: Database) -> None:
-    with pytest.raises(StorageError, match=r"test\.sqlite"):
+    with pytest.raises(NetrenderError, match=r"test\.sqlite does not take"):
         await database.write([meta("a", "1"), Statement("set_meta", {"key": "b", "value": None})])
     assert database.read("get_meta", key="a") == []
+    with pytest.raises(NetrenderError, match=r"does not take"):  # it was made on the assumption that the first is there
+        await database.write([meta("a", "2")])
+    database.renew()
     await database.write([meta("a", "3")])
     assert len(database.read("get_meta", key="a")) == 1
+
+
+async def test_writes_before_the_one_that_fails_are_kept(database: Database) -> None:
+    """They may share its commit."""
+    writes = [database.write([meta("n", str(n) if n != 3 else None)]) for n in range(6)]  # type: ignore[arg-type]
+    outcomes = await asyncio.gather(*writes, return_exceptions=True)
+    assert [outcome is None for outcome in outcomes] == [True] * 3 + [False] * 3
+    assert [row["value"] for row in database.read("get_meta", key="n")] == ["2"]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+async def test_what_json_cannot_hold_is_a_fault_of_the_rows(database: Database, value: object) -> None:
+    failures: list[Failure | None] = []
+    database.write_then([meta("a", value)], failures.append)  # type: ignore[arg-type]
+    with pytest.raises(NetrenderError):
+        await database.write(())
+    assert failures[0] is not None and failures[0].trouble is Trouble.ROWS
+
+
+async def test_a_full_disk_is_told_apart_and_may_pass(database: Database) -> None:
+    await database.write([meta("a", "1")])
+    await asyncio.to_thread(database.flush)
+    database._writer.execute("PRAGMA max_page_count = 1")  # no more pages than it has
+    failures: list[Failure | None] = []
+    database.write_then([meta("b", "x" * 100_000)], failures.append)
+    with pytest.raises(StorageError, match=r"test\.sqlite cannot be written: .*full"):
+        await database.write(())
+    assert failures[0] is not None and failures[0].trouble is Trouble.DISK
+    database._writer.execute("PRAGMA max_page_count = 100000")
+    database.renew()
+    database.probe()
+    await database.write([meta("b", "x" * 100_000)])
+    assert len(database.read("get_meta", key="b")) == 1
+
+
+async def test_a_probe_that_finds_no_room_says_so(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    database.path = database.path.parent / "gone" / "test.sqlite"
+    with pytest.raises(StorageError, match="cannot be written"):
+        database.probe()
 
 
 CHILD = """
