@@ -27,6 +27,8 @@ USAGE_MEMORY = 120.0  # seconds over which usage is averaged: longer than chunks
 USAGE_AHEAD = 0.3  # against the average: without it all slaves would run to one job, and then to the other
 STICKY = 0.01  # of the farm: a slave stays with its open scene while its job is ahead by no more than this
 CHUNK_TARGET = 30.0  # seconds of rendering that an automatic chunk aims at
+FRAME_LEAST, FRAME_MOST = 1e-4, 1e7  # seconds: a render time outside of these counts as the nearer one, because
+# quotients of times that no frame takes would not be finite
 FRAME_ATTEMPTS = 3  # slaves on which a frame must fail until it is an error frame
 SLAVE_FAILURES = 5  # failures in one job; more than one bad frame makes, which FRAME_ATTEMPTS ends before
 SICK_JOBS = 3  # jobs in which a slave failed without a success since: then it is the slave

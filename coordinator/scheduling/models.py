@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from attrs import define, field
 
+from ..constants import FRAME_LEAST, FRAME_MOST
 from ..protocol.frames import FrameRange
 from ..protocol.jobs import File, Manifest
 from ..protocol.states import ENDED, JOB_MOVES, JobState, check
@@ -101,6 +102,7 @@ class Job:
 
     def measured(self, seconds: float, slave: str | None = None) -> None:
         """Learn from a frame that took ``seconds``."""
+        seconds = min(max(seconds, FRAME_LEAST), FRAME_MOST)
         old = self.frame_seconds
         self.frame_seconds = seconds if old is None else old + (seconds - old) * RECENT
         if slave is not None:

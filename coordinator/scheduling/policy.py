@@ -1,5 +1,6 @@
 """The numbers of the scheduler that the owner of a farm may change."""
 
+from math import isfinite
 from typing import Any
 
 import attrs
@@ -53,6 +54,8 @@ class Policy:
 
     def __attrs_post_init__(self) -> None:
         for name, value in attrs.asdict(self).items():
+            if not isfinite(value):
+                raise UsageError(f"setting {name}: {value} is not a number that is finite")
             if value < 0 or (value == 0 and name not in ("first_frames", "sticky", "usage_ahead")):
                 raise UsageError(f"setting {name}: {value:g} is too small")
 

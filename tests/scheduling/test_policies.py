@@ -296,6 +296,8 @@ def test_settings_are_read_and_checked() -> None:
         ({"speed": "1"}, "speed"),
         ({"max_share": "much"}, "much"),
         ({"chunk_target": "0"}, "small"),
+        ({"chunk_target": "nan"}, "finite"),
+        ({"usage_memory": "1e999"}, "finite"),
     ):
         with pytest.raises(UsageError, match=named):
             policy(settings)
