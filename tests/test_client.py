@@ -16,7 +16,7 @@ from aiohttp import web
 from coordinator import errors
 from coordinator.client import Client, downloads, events
 from coordinator.config import Address
-from coordinator.constants import PROTOCOL_VERSION, TRANSFER_ATTEMPTS, TRANSFER_BLOCK
+from coordinator.constants import PROBLEM_HEADER, PROTOCOL_VERSION, TRANSFER_ATTEMPTS, TRANSFER_BLOCK
 from coordinator.protocol.messages import FrameDone, JobChanged
 from coordinator.protocol.states import FrameState, JobState
 
@@ -340,6 +340,27 @@ def test_an_upload_that_never_moves_ends(tmp_path: Path, monkeypatch: pytest.Mon
     ):
         client.upload(tmp_path / "big", sha256(bytes(TRANSFER_BLOCK + 1)))
     assert tries == ["0"] * TRANSFER_ATTEMPTS
+
+
+async def cut(request: web.Request) -> web.StreamResponse:
+    assert request.transport is not None
+    request.transport.abort()
+    return web.Response()
+
+
+async def full(_request: web.Request) -> web.StreamResponse:
+    return web.json_response({}, headers={PROBLEM_HEADER: "the disk is full%3A make room"})
+
+
+def test_what_a_full_disk_cuts_is_told_as_that(tmp_path: Path) -> None:
+    """A coordinator that refuses a large body early looks to the sender as if the connection were cut."""
+    data = bytes(TRANSFER_BLOCK + 1)
+    (tmp_path / "big").write_bytes(data)
+    with server(HEAD=full, PUT=cut, POST=cut, GET=full) as address, Client(address) as client:
+        with pytest.raises(errors.StorageError, match="the disk is full: make room"):
+            client.upload(tmp_path / "big", sha256(data))
+        with pytest.raises(errors.StorageError, match="the disk is full: make room"):
+            client.restore(tmp_path / "big")
 
 
 def results(*bodies: bytes, promised: str) -> tuple[Handler, list[bytes]]:

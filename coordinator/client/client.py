@@ -187,6 +187,11 @@ class Client:
                 response = self._connection.request("POST", "/api/archives", data=file, headers=headers)
         except FileNotFoundError as error:
             raise errors.UsageError(f"{path} does not exist") from error
+        except errors.UnreachableError:
+            self._connection.send("GET", "/api/status")  # raises again if nobody is there
+            if not self._connection.problem:
+                raise
+            raise errors.StorageError(self._connection.problem) from None
         found: JobInfo = self._connection.decode(response, JobInfo)
         return found
 

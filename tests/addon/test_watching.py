@@ -190,3 +190,12 @@ def test_it_is_followed_again_when_the_coordinator_is_back(tmp_path: Path) -> No
             assert list(again.jobs) == [queued]
     finally:
         follow.__exit__(None, None, None)
+
+
+def test_a_full_disk_of_the_coordinator_stands_in_the_line_about_it() -> None:
+    known = farm(errands.Connected(line="netrender://host:8470/#key"), watching.Anew())
+    assert known.line == "netrender://host:8470/"
+    known.take(messages.ProblemChanged(problem="its disk is full"))
+    assert known.line == "its disk is full" and known.connected
+    known.take(messages.ProblemChanged(problem=""))
+    assert known.line == "netrender://host:8470/"

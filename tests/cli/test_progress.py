@@ -16,6 +16,7 @@ from coordinator.protocol.messages import (
     FrameProgress,
     FrameQueued,
     FrameStarted,
+    ProblemChanged,
 )
 
 FRAMES = FrameRange.parse("1-4")
@@ -29,6 +30,8 @@ HAPPENINGS: list[Happening] = [
     FrameFailed(job="j", frame=3, slave="ada", message="out of memory", final=False),
     FrameFailed(job="j", frame=3, slave="bob", message="out of memory", final=True),
     FrameQueued(job="j", frame=4, reason="bob was lost"),
+    ProblemChanged(problem="its disk is full"),
+    ProblemChanged(problem=""),
     CoordinatorLost(message="It is gone."),
 ]
 
@@ -53,6 +56,8 @@ def test_lines_when_piped(capsys: pytest.CaptureFixture[str]) -> None:
         "netrender: frame 3: failed on ada, goes to another slave: out of memory",
         "netrender: frame 3: failed on bob, given up: out of memory",
         "netrender: frame 4: queued again: bob was lost",
+        "netrender: its disk is full",
+        "netrender: the coordinator's disk has room again",
         "netrender: It is gone. Trying again.",
     ]
 
@@ -76,4 +81,5 @@ def test_bars_on_a_terminal() -> None:
     assert set(tasks) == {"frames", "ada"}
     assert (tasks["frames"].completed, tasks["frames"].total) == (2, 4)
     assert tasks["ada"].fields["note"] == "frame 99"
-    assert "failed on bob" in console.export_text()
+    said = console.export_text(clear=False)
+    assert "failed on bob" in said and "its disk is full" in said and "has room again" in said
