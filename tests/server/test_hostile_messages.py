@@ -83,7 +83,8 @@ class Fuzzer:
             return None
         if kind is int and self.random.random() < 0.8:
             return self.random.choice(self.known.get(name, INTEGERS))
-        return self.random.choice({bool: [True, False], int: INTEGERS, float: FLOATS, str: TEXTS}[kind])
+        values: dict[Any, list[Any]] = {bool: [True, False], int: INTEGERS, float: FLOATS, str: TEXTS}
+        return self.random.choice(values[kind])
 
 
 async def storm(coordinator: RunningCoordinator, name: str, fuzzer: Fuzzer, count: int) -> None:
