@@ -1,4 +1,5 @@
-# Sourced by .ci/run: a Blender from the packages of a Debian release, in a folder of its own, on a Debian of any age.
+# Sourced by .ci/run after environment.sh: a Blender from the packages of a Debian release, in a folder of its own, on a
+# Debian of any age.
 #
 #   debian_blender FOLDER SUITE    prints the path of the program
 #
@@ -14,7 +15,7 @@ debian_blender() {
         mirror=$(debian_mirror)
         [ -n "$mirror" ] || { say "no Debian mirror among this machine's package sources"; return 1; }
         say "unpacking Blender from Debian $suite into $folder"
-        rm -rf "$folder"
+        own_folder "$folder" recipe || return 1
         mkdir -p "$folder"/{lists/partial,archives/partial,root}
         : >"$folder/status"
         echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main" >"$folder/sources.list"

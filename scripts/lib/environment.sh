@@ -1,8 +1,11 @@
 # Sourced by the scripts: virtual environments that are made once and again when their recipe changes.
 #
-#   environment DIR PIP_ARGUMENT...   make DIR (in the repository's root), with these packages; prints nothing if it is there
+#   environment NAME PIP_ARGUMENT...  make build/environments/NAME, with these packages; prints nothing if it is there
+#   own_folder FOLDER                 empty a folder for a script to fill, or refuse one that a script did not make
 #   system_libraries                  what bpy needs of a Debian or Ubuntu system, if it is not there
 #   system_programs NAME=PACKAGE...   programs that tests need, likewise
+
+environments=build/environments
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -19,14 +22,23 @@ find_python() {
     return 1
 }
 
+# Two scripts at once may want the same one: the second waits for the first, where the system has `flock`.
 environment() {
-    local dir=$1 python recipe log
+    mkdir -p "$environments"
+    (
+        ! command -v flock >/dev/null || flock 9
+        make_environment "$@"
+    ) 9>"$environments/.$1.lock"
+}
+
+make_environment() {
+    local dir=$environments/$1 python recipe log
     shift
     recipe=$(printf '%s\n' "$PWD" "$@" | cat - pyproject.toml | sha256sum)
     [ "$(cat "$dir/.recipe" 2>/dev/null)" = "$recipe" ] && return
     python=$(find_python) || return 1
     say "making $dir: $*"
-    rm -rf "$dir"
+    own_folder "$dir" .recipe || return 1
     "$python" -m venv "$dir" || return 1
     log=$dir/pip.log
     if ! "$dir/bin/python" -m pip install --quiet --disable-pip-version-check "$@" >"$log" 2>&1; then
@@ -35,6 +47,19 @@ environment() {
         return 1
     fi
     echo "$recipe" >"$dir/.recipe"
+}
+
+# What a script removes, a script made: the mark is there before anything else.
+own_folder() {
+    local folder=$1 mark=${2:-.made-by-a-script} there
+    there=$(ls -A "$folder" 2>/dev/null) || [ ! -e "$folder" ] || there=unreadable
+    if [ -n "$there" ] && [ ! -f "$folder/$mark" ]; then
+        say "$folder was not made by this script, so nothing in it is removed: move it away, or name another folder"
+        return 1
+    fi
+    mkdir -p "$folder" || return 1
+    find "$folder/" -mindepth 1 -delete || return 1
+    echo "not finished" >"$folder/$mark"
 }
 
 system_libraries() {
