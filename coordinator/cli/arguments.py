@@ -89,7 +89,7 @@ def address(args: argparse.Namespace) -> Address:
 
 
 def add_job(parser: Parser) -> None:
-    parser.add_argument("job", metavar="JOB", help="the job's id, or the beginning of it")
+    parser.add_argument("job", metavar="JOB", help="the job's id, or the beginning of it if no other begins so")
 
 
 def add_frames(parser: Parser, default: str) -> None:

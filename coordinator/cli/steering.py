@@ -3,18 +3,24 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from ..errors import NotFoundError, UsageError
+from ..errors import UsageError
 from .arguments import Commands, add_coordinator, add_job, add_json, address, command, number
 
 if TYPE_CHECKING:
     from ..client import Client
     from ..protocol.jobs import Explanation
 
+SLAVE = "its name (of several, the one that is connected) or its id, or the beginning of the id if no other begins so"
+
 
 def add(commands: Commands) -> None:
     text = "Say why a job has the slaves that it has, or why a slave is idle."
     parser = command(commands, "why", run_why, text)
-    parser.add_argument("subject", metavar="JOB|SLAVE", help="a job's id, or the beginning of it, or a slave's name")
+    parser.add_argument(
+        "subject",
+        metavar="JOB|SLAVE",
+        help="a job's id; else a slave's name or id; else the beginning of one of these ids, if no other begins so",
+    )
     add_json(parser)
     add_coordinator(parser)
 
@@ -25,7 +31,7 @@ def add(commands: Commands) -> None:
     add_coordinator(parser)
 
     parser = command(commands, "heal", run_heal, "Forget a slave's failures, so that it gets work again.")
-    parser.add_argument("slave", metavar="SLAVE", help="its name, or the beginning of its id")
+    parser.add_argument("slave", metavar="SLAVE", help=SLAVE)
     add_coordinator(parser)
 
 
@@ -44,16 +50,10 @@ def run_why(args: argparse.Namespace) -> int:
 
 
 def _why(client: "Client", subject: str) -> "Explanation":
-    try:
-        return client.why_job(client.job(subject).id)
-    except NotFoundError:
-        pass
-    try:
-        return client.why_slave(client.slave(subject).id)
-    except NotFoundError:
-        raise NotFoundError(
-            f"no job and no slave {subject!r}; 'netrender jobs' and 'netrender slaves' list them"
-        ) from None
+    from ..protocol.jobs import JobInfo
+
+    found = client.job_or_slave(subject)
+    return client.why_job(found.id) if isinstance(found, JobInfo) else client.why_slave(found.id)
 
 
 def run_set(args: argparse.Namespace) -> int:

@@ -1,7 +1,8 @@
 """Every call of docs/protocol.md, as a method that returns protocol types and raises our errors."""
 
 import threading
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -21,7 +22,7 @@ from ..protocol.jobs import (
     Version,
 )
 from ..protocol.messages import Event
-from . import downloads, events, uploads
+from . import downloads, events, naming, uploads
 from .connection import Connection
 from .parcels import Upload
 
@@ -90,20 +91,27 @@ class Client:
     def job(self, job: str) -> JobInfo:
         """The job with this id, or whose id alone begins so."""
         if not JOB_ID.fullmatch(job):
-            return self._by_prefix(job)
+            with self._named_here("'netrender jobs' lists those that are there"):
+                return naming.find_job(self.jobs(), job)
         found: JobInfo = self._connection.decode(self._connection.request("GET", f"/api/jobs/{job}"), JobInfo)
         return found
 
-    def _by_prefix(self, prefix: str) -> JobInfo:
-        found = [info for info in self.jobs() if prefix and info.id.startswith(prefix.lower())]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            which = ", ".join(f"{info.id} ({info.name})" for info in found[:5])
-            raise errors.UsageError(f"{len(found)} jobs begin with {prefix!r}: {which}; write more of the id")
-        raise errors.NotFoundError(
-            f"no job {prefix!r} at {self.address.url}; 'netrender jobs' lists those that are there"
-        )
+    def slave(self, name: str) -> SlaveInfo:
+        """The slave of this name or id, or whose id alone begins so; a connected one before one that is away."""
+        with self._named_here("'netrender slaves' lists them"):
+            return naming.find_slave(self.slaves(), name)
+
+    def job_or_slave(self, text: str) -> JobInfo | SlaveInfo:
+        """The job of this id, else the slave of this name or id, else what alone has an id that begins so."""
+        with self._named_here("'netrender jobs' and 'netrender slaves' list them"):
+            return naming.find_either(self.jobs(), self.slaves(), text)
+
+    @contextmanager
+    def _named_here(self, remedy: str) -> Iterator[None]:
+        try:
+            yield
+        except errors.NotFoundError as error:
+            raise errors.NotFoundError(f"{error.message} at {self.address.url}; {remedy}") from None
 
     def manifest(self, job: str) -> Manifest:
         """What the job was announced with."""
@@ -149,18 +157,6 @@ class Client:
         response = self._connection.request("POST", f"/api/slaves/{slave}/heal")
         found: SlaveInfo = self._connection.decode(response, SlaveInfo)
         return found
-
-    def slave(self, name: str) -> SlaveInfo:
-        """The slave of this name, or whose id alone begins so; a connected one before one that is away."""
-        known = self.slaves()
-        found = [one for one in known if one.name == name] or [one for one in known if name and one.id.startswith(name)]
-        found = [one for one in found if one.connected] or found
-        if len(found) == 1:
-            return found[0]
-        if found:
-            which = ", ".join(f"{one.id[:8]} ({one.name} on {one.host})" for one in found[:5])
-            raise errors.UsageError(f"{len(found)} slaves are called {name!r}: {which}; write the beginning of the id")
-        raise errors.NotFoundError(f"no slave {name!r} at {self.address.url}; 'netrender slaves' lists them")
 
     def slaves(self) -> list[SlaveInfo]:
         """All slaves that the coordinator knows."""

@@ -33,6 +33,17 @@ def test_why_a_job_waits_and_why_a_slave_is_idle(
     assert "nobody" in error("why", "nobody", *where)
 
 
+def test_why_takes_a_slave_by_its_name_though_a_job_begins_so(
+    coordinator: RunningCoordinator, client: Client, tmp_path: Path
+) -> None:
+    where = ("--coordinator", coordinator.url)
+    job = queue_job(client, tmp_path)
+    with scripted_slave(coordinator.url, job[0]):
+        assert json.loads(netrender("why", job[0], "--json", *where).stdout)["name"] == job[0]
+        assert json.loads(netrender("why", job, "--json", *where).stdout)["about"] == job
+    assert "if no other begins so" in " ".join(netrender("why", "--help").stdout.split())
+
+
 def test_a_job_is_changed_while_it_is_there(coordinator: RunningCoordinator, client: Client, tmp_path: Path) -> None:
     where = ("--coordinator", coordinator.url)
     job = queue_job(client, tmp_path)
