@@ -15,7 +15,7 @@ from attrs import frozen
 from zeroconf import Error, InterfaceChoice, IPVersion, ServiceStateChange, Zeroconf
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
-from . import __version__
+from . import __version__, versions
 from .config import Address
 from .constants import CONNECT_TIMEOUT, DISCOVERY_REQUEST, DISCOVERY_TIMEOUT, PROTOCOL_VERSION
 from .errors import NetrenderError, UnreachableError, UsageError
@@ -34,6 +34,7 @@ class Found:
     name: str
     urls: tuple[str, ...]  # its machine may have several addresses
     protocol: int
+    netrender: str
     farm: str
     key: bool  # whether it asks for one
 
@@ -42,10 +43,8 @@ class Found:
         if self.farm != farm:
             return f"it is of farm {self.farm!r}" if self.farm else "it is of no farm with a name"
         if self.protocol != PROTOCOL_VERSION:
-            return (
-                f"it speaks protocol {self.protocol}, netrender {__version__} here speaks {PROTOCOL_VERSION}: "
-                "install the same version on both machines"
-            )
+            there = versions.Side(who="it", place="on its machine", netrender=self.netrender, protocol=self.protocol)
+            return versions.mismatch(there, versions.Side(who="this machine", place="here"))
         if self.key and not key:
             return "it asks for the farm's key: give --key, or name it by the whole pairing line with --coordinator"
         return ""
@@ -191,6 +190,7 @@ def _read(info: AsyncServiceInfo) -> Found | None:
         name=info.name.removesuffix(f".{SERVICE}"),
         urls=tuple(f"http://{f'[{a}]' if ':' in a else a}:{info.port}" for a in known_by),
         protocol=int(texts["protocol"]),
+        netrender=texts.get("netrender", ""),
         farm=texts.get("farm", ""),
         key=texts.get("key") != "0",
     )

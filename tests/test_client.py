@@ -13,7 +13,7 @@ from typing import IO, Any
 import pytest
 from aiohttp import web
 
-from coordinator import errors
+from coordinator import __version__, errors
 from coordinator.client import Client, downloads, events
 from coordinator.config import Address
 from coordinator.constants import PROBLEM_HEADER, PROTOCOL_VERSION, TRANSFER_ATTEMPTS, TRANSFER_BLOCK
@@ -229,8 +229,8 @@ def test_another_protocol_version_names_both() -> None:
         pytest.raises(errors.VersionMismatchError) as caught,
     ):
         client.jobs()
-    assert f"protocol {PROTOCOL_VERSION + 1} (Netrender 9.9)" in caught.value.message
-    assert f"speaks {PROTOCOL_VERSION}:" in caught.value.message
+    assert f"(Netrender 9.9) speaks protocol {PROTOCOL_VERSION + 1}, " in caught.value.message
+    assert f"this client (Netrender {__version__}) speaks protocol {PROTOCOL_VERSION}:" in caught.value.message
 
 
 def test_something_else_at_the_address() -> None:

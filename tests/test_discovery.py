@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from coordinator import discovery
+from coordinator import __version__, discovery
 from coordinator.client import Client
 from coordinator.config import Address
 from coordinator.constants import PROTOCOL_VERSION
@@ -47,7 +47,7 @@ async def test_what_is_announced_is_found(farm: str, port: int) -> None:
     async with announced(LOOPBACK, port, key=False, farm=farm), aclosing(search(LOOPBACK)) as coordinators:
         found = await anext(found async for found in coordinators if found.farm == farm)
     assert found.urls == (f"http://{LOOPBACK}:{port}",)
-    assert (found.protocol, found.key) == (PROTOCOL_VERSION, False)
+    assert (found.protocol, found.netrender, found.key) == (PROTOCOL_VERSION, __version__, False)
     assert str(port) in found.name
 
 
@@ -103,12 +103,23 @@ def test_a_command_does_not_look_for_ever(farm: str) -> None:
     [
         ({}, ""),
         ({"farm": "studio"}, "it is of farm 'studio'"),
-        ({"protocol": PROTOCOL_VERSION + 1}, f"it speaks protocol {PROTOCOL_VERSION + 1}, "),
+        (
+            {"protocol": PROTOCOL_VERSION + 1},
+            f"it (Netrender 9.9) speaks protocol {PROTOCOL_VERSION + 1}, this machine (Netrender {__version__}) "
+            f"speaks protocol {PROTOCOL_VERSION}: update Netrender here",
+        ),
         ({"key": True}, "it asks for the farm's key"),
     ],
 )
 def test_why_one_cannot_be_used(changes: dict[str, object], why: str) -> None:
-    fields: dict[str, object] = {"name": "ada", "urls": (), "protocol": PROTOCOL_VERSION, "farm": "", "key": False}
+    fields: dict[str, object] = {
+        "name": "ada",
+        "urls": (),
+        "protocol": PROTOCOL_VERSION,
+        "netrender": "9.9",
+        "farm": "",
+        "key": False,
+    }
     found = Found(**{**fields, **changes})  # type: ignore[arg-type]
     assert found.unusable(farm="", key="").startswith(why)
     assert bool(found.unusable(farm="", key="")) == bool(why)

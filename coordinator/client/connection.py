@@ -15,7 +15,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 from urllib3.util.retry import Retry
 
-from .. import errors
+from .. import errors, versions
 from ..config import Address
 from ..constants import ANSWER_TIMEOUT, CONNECT_TIMEOUT, PROBLEM_HEADER, PROTOCOL_VERSION, TRANSFERS
 from ..interfaces import is_loopback
@@ -100,16 +100,18 @@ class Connection:
         try:
             answer = json.loads(response.content)
             found = Version(netrender=str(answer["netrender"]), protocol=int(answer["protocol"]))
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError) as error:
             raise errors.UnreachableError(
                 f"what answers at {self.address.url} is no Netrender coordinator; check the address and the port"
             ) from error
         if found.protocol != PROTOCOL_VERSION:
-            older = "there" if found.protocol < PROTOCOL_VERSION else "here"
-            raise errors.VersionMismatchError(
-                f"the coordinator at {self.address.url} speaks protocol {found.protocol} "
-                f"(Netrender {found.netrender}), this client speaks {PROTOCOL_VERSION}: update Netrender {older}"
+            there = versions.Side(
+                who=f"the coordinator at {self.address.url}",
+                place="on the coordinator's machine",
+                netrender=found.netrender,
+                protocol=found.protocol,
             )
+            raise errors.VersionMismatchError(versions.mismatch(there, versions.Side(who="this client", place="here")))
         return found
 
     def request(self, method: str, path: str, *, expect: Iterable[int] = (), **options: Any) -> requests.Response:

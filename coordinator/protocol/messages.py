@@ -20,9 +20,15 @@ class Held:
 
 @frozen(kw_only=True)
 class Hello:
-    """The first message. Frames that the coordinator leased to this slave and that it does not name are lost to it."""
+    """The first message. Frames that the coordinator leased to this slave and that it does not name are lost to it.
+
+    ``protocol`` and ``netrender`` keep their names in every later version, for two that do not understand each other.
+    """
 
     protocol: int
+    netrender: str = field(
+        default="", validator=validators.matches_re(r"[0-9A-Za-z.+!_-]{0,40}")
+    )  # the slave's version
     slave: str = field(validator=validators.matches_re(r"[0-9a-f]{32}"))  # an id that the slave keeps for ever
     name: str = field(validator=[validators.min_len(1), validators.max_len(100)])
     host: str

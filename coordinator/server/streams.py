@@ -5,7 +5,7 @@ import logging
 
 from aiohttp import WSMsgType, web
 
-from .. import __version__
+from .. import __version__, versions
 from ..constants import EVENT_KEEPALIVE, PING_INTERVAL, PROTOCOL_VERSION
 from ..errors import BadRequestError, NetrenderError, StaleLeaseError, VersionMismatchError
 from ..protocol import codec, messages
@@ -52,10 +52,14 @@ async def _hello(socket: web.WebSocketResponse) -> messages.Hello | None:
     data = codec.parse(first.data)
     # Before anything else: a later version may say hello in other fields.
     if isinstance(data, dict) and data.get("type") == "hello" and data.get("protocol") != PROTOCOL_VERSION:
-        raise VersionMismatchError(
-            f"the coordinator (Netrender {__version__}) speaks protocol {PROTOCOL_VERSION}, the slave "
-            f"{data.get('protocol')}: install the same Netrender on both"
+        there = versions.Side(who="the coordinator", place="on the coordinator's machine")
+        here = versions.Side(
+            who="the slave",
+            place="on the slave's machine",
+            netrender=data.get("netrender"),
+            protocol=data.get("protocol"),
         )
+        raise VersionMismatchError(versions.mismatch(there, here))
     hello = codec.structure(data, messages.FromSlave, union=True)
     if not isinstance(hello, messages.Hello):
         raise BadRequestError("type: the first message must be hello")

@@ -15,6 +15,7 @@ from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
+from .. import __version__
 from ..constants import PROTOCOL_VERSION, STOP_GRACE
 from ..errors import NetrenderError
 from ..protocol import messages
@@ -117,6 +118,7 @@ class Agent:
                 holding.setdefault(lease.number, set()).update(frames)
         return messages.Hello(
             protocol=PROTOCOL_VERSION,
+            netrender=__version__,
             slave=self._slot.id,
             name=self._slot.name,
             host=socket.gethostname(),

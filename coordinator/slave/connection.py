@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import aiohttp
 
-from .. import errors
-from ..constants import MAX_JSON_BODY, PING_INTERVAL, SLAVE_SILENCE
+from .. import __version__, errors, versions
+from ..constants import MAX_JSON_BODY, PING_INTERVAL, PROTOCOL_VERSION, SLAVE_SILENCE
 from ..protocol import codec, messages
 from .api import Api
 from .backoff import Backoff
@@ -102,6 +102,8 @@ class Connection:
             welcome, *rest = first
             if not isinstance(welcome, messages.Welcome):
                 raise errors.BadRequestError(f"it sent {codec.tag(type(welcome))} instead of a welcome")
+            if welcome.protocol != PROTOCOL_VERSION:
+                raise _Refusal(errors.VersionMismatchError(self._mismatch(welcome)))
             self._welcomed = True
             backoff.reset()
             self._outgoing.clear()
@@ -164,8 +166,20 @@ class Connection:
                 error = errors.from_code(message.code, message.message)
                 if error.http_status >= 500:  # its own trouble, a full disk say: it takes us later
                     raise errors.UnreachableError(error.message)
+                if isinstance(error, errors.VersionMismatchError):  # an older coordinator names only itself
+                    ours = f"this slave (Netrender {__version__}, protocol {PROTOCOL_VERSION})"
+                    error = type(error)(f"the coordinator at {self._api.url} refuses {ours}: {error.message}")
                 raise _Refusal(error)
         return some
+
+    def _mismatch(self, welcome: messages.Welcome) -> str:
+        there = versions.Side(
+            who=f"the coordinator at {self._api.url}",
+            place="on the coordinator's machine",
+            netrender=welcome.netrender,
+            protocol=welcome.protocol,
+        )
+        return versions.mismatch(there, versions.Side(who="this slave", place="here"))
 
     async def _write(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         """Send what ``send`` was given; end the connection when that is asked for."""

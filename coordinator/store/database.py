@@ -17,6 +17,7 @@ from typing import Any
 
 from attrs import define, field, frozen
 
+from .. import __version__
 from ..errors import NetrenderError, StorageError
 
 log = logging.getLogger(__name__)
@@ -102,7 +103,10 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
     migrations = sorted((_HERE / "migrations").glob("*.sql"))
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > len(migrations):
-        raise StorageError(f"database {path} was written by a newer Netrender (schema {version}); update this one")
+        raise StorageError(
+            f"database {path} was written by a newer Netrender (schema {version}); this one, Netrender {__version__}, "
+            f"knows schemas up to {len(migrations)}: update Netrender here, or name another folder with --data"
+        )
     for number, migration in enumerate(migrations[version:], start=version + 1):
         script = migration.read_text(encoding="utf-8")
         connection.executescript(f"BEGIN; {script}; PRAGMA user_version = {number}; COMMIT;")

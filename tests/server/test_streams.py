@@ -51,11 +51,14 @@ async def test_hello_is_answered_by_welcome(http: aiohttp.ClientSession, coordin
 
 async def test_another_protocol_is_refused_by_both_versions(coordinator: RunningCoordinator) -> None:
     async with silent(coordinator.url) as slave:
-        # Of the future's hello we know only these two fields.
-        await slave.socket.send_str(json.dumps({"type": "hello", "protocol": 99, "unheard_of": True}))
+        # Of the future's hello we know only these three fields.
+        await slave.socket.send_str(
+            json.dumps({"type": "hello", "protocol": 99, "netrender": "9.9", "unheard_of": True})
+        )
         refused = await slave.receive(messages.Refused)
         assert refused.code == "version-mismatch"
-        assert f"protocol {PROTOCOL_VERSION}" in refused.message and "99" in refused.message
+        assert f"(Netrender {__version__}) speaks protocol {PROTOCOL_VERSION}" in refused.message
+        assert "(Netrender 9.9) speaks protocol 99" in refused.message
         assert await slave.next() is None, "the connection ends"
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
+from coordinator.constants import PROTOCOL_VERSION
 from coordinator.protocol import batches, codec, messages
 from coordinator.protocol.frames import FrameRange
 from coordinator.protocol.jobs import File, Manifest, RenderSettings
@@ -22,6 +23,7 @@ class StandIn:
     def __init__(self) -> None:
         self.port = 0
         self.refusal: messages.Refused | None = None
+        self.protocol = PROTOCOL_VERSION
         self.revoked: dict[int, str] = {}  # leases that are cancelled after a welcome that names them
         self.jobs: dict[str, Manifest] = {}
         self.blobs: dict[str, bytes] = {}
@@ -139,7 +141,7 @@ class StandIn:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         hello = codec.loads(await socket.receive_str(), messages.FromSlave, union=True)
-        answer: messages.ToSlave = self.refusal or messages.Welcome(protocol=1, netrender="test")
+        answer: messages.ToSlave = self.refusal or messages.Welcome(protocol=self.protocol, netrender="9.9")
         await socket.send_str(codec.dumps(answer, messages.ToSlave))
         for held in hello.holding:
             if held.lease in self.revoked:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 
+from coordinator import __version__
 from coordinator.constants import PROTOCOL_VERSION
 from coordinator.errors import NotFoundError, UnauthorizedError, UsageError, VersionMismatchError
 from coordinator.protocol import messages
@@ -101,8 +102,21 @@ async def test_waits_for_a_coordinator_that_is_not_there_yet(
 async def test_a_refusal_ends_it(standin: StandIn) -> None:
     standin.refusal = messages.Refused(code="version-mismatch", message="the coordinator speaks 2, the slave 1")
     api = Api(standin.url, SLAVE)
-    with pytest.raises(VersionMismatchError, match="speaks 2, the slave 1"):
+    with pytest.raises(VersionMismatchError, match="speaks 2, the slave 1") as caught:
         await Connected(api).task
+    # An older coordinator does not know the slave's Netrender.
+    assert f"this slave (Netrender {__version__}, protocol {PROTOCOL_VERSION})" in caught.value.message
+    await api.close()
+
+
+async def test_a_welcome_in_another_protocol_ends_it(standin: StandIn) -> None:
+    standin.protocol = PROTOCOL_VERSION - 1
+    api = Api(standin.url, SLAVE)
+    connected = Connected(api)
+    with pytest.raises(VersionMismatchError, match="update Netrender on the coordinator's machine") as caught:
+        await connected.task
+    assert connected.welcomes == 0
+    assert f"this slave (Netrender {__version__}) speaks protocol {PROTOCOL_VERSION}" in caught.value.message
     await api.close()
 
 

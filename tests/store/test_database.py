@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import re
 import sqlite3
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from coordinator import __version__
 from coordinator.errors import NetrenderError, StorageError
 from coordinator.store.database import Database, Failure, Statement, Trouble, connect
 
@@ -129,7 +131,7 @@ def test_a_database_of_a_later_version_is_refused(tmp_path: Path) -> None:
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA user_version = 999")
     connection.close()
-    with pytest.raises(StorageError, match="newer Netrender"):
+    with pytest.raises(StorageError, match=rf"newer Netrender.*Netrender {re.escape(__version__)}"):
         connect(path)
 
 
