@@ -6,19 +6,17 @@ They tell what happens by messages, plain values that the main thread takes from
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
-from . import farm, frame_cache, wording
+from . import addresses, farm, frame_cache, wording
+from .addresses import Where
 
 if TYPE_CHECKING:
     from coordinator.client import Client
-    from coordinator.config import Address
     from coordinator.errors import NetrenderError
     from coordinator.protocol.frames import FrameRange
     from coordinator.protocol.jobs import Manifest
@@ -29,17 +27,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LOG_LINES = 12  # of a failed frame's log that a message quotes: its end says why
-
-
-@dataclass(frozen=True)
-class Where:
-    """What the scene and the preferences say about the coordinator."""
-
-    address: str = ""  # of the scene: a host, an address, or a pairing line
-    port: int = 0
-    pairing_line: str = ""  # of the preferences
-    coordinator: str = ""
-    online: bool = True  # whether this Blender may reach beyond the local network
 
 
 @dataclass(frozen=True)
@@ -104,39 +91,16 @@ Tell = Callable[[Any], None]
 
 def connect(where: Where) -> Client:
     """A client of the coordinator that is meant. Raises UsageError or UnreachableError."""
-    config = farm.config
-    if named := named_address(where):
-        return farm.client.Client(config.Address.parse(named))
-    if config.COORDINATOR_VARIABLE in os.environ:
-        return farm.client.Client(config.Address.default())
-    client = farm.client.Client(config.Address(url=f"http://{farm.constants.DEFAULT_HOST}:{where.port}"))
+    found = addresses.named(where)
+    if found is not None:
+        return farm.client.Client(found)
+    client = farm.client.Client(farm.config.Address(url=f"http://{farm.constants.DEFAULT_HOST}:{where.port}"))
     try:
         client.version()
     except farm.errors.UnreachableError:
         client.close()
         return farm.client.Client(farm.discovery.find_now())
     return client
-
-
-def pairing_line(address: Address) -> str:
-    if not address.token:
-        return address.url
-    return f"{address.url.replace('http://', 'netrender://', 1)}/#{quote(address.token)}"
-
-
-def named_address(where: Where) -> str:
-    """What the user wrote; empty if nothing. Raises UsageError if this Blender may not go there."""
-    text = _written(where)
-    if text and not where.online:
-        farm.interfaces.require_local(farm.config.Address.parse(text).host)
-    return text
-
-
-def _written(where: Where) -> str:
-    text = where.address
-    if text and where.port and "://" not in text and not text.rpartition(":")[2].isdigit():
-        return f"{text}:{where.port}"
-    return text or where.pairing_line or where.coordinator
 
 
 def send(client: Client, snapshot: Snapshot, wishes: Wishes, tell: Tell) -> str:
@@ -264,7 +228,7 @@ class Errand:
                     client.close()
             with client:
                 client.version()
-                self._say(Connected(pairing_line(client.address)))
+                self._say(Connected(addresses.pairing_line(client.address)))
                 self._work(client, self._say)
         except farm.errors.NetrenderError as error:
             self._say(Broke(wording.reworded(error)))

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from . import errands, farm, preferences, processes, session, watching
+from . import addresses, errands, farm, preferences, processes, session, watching
 
 _LOG_HEAD = re.compile(r"^\S+ \S+ [A-Z]+ +[\w.]+: ")  # time, level and module: of no use to who looks at a window
 LOOK = 0.1  # seconds between two looks at whether the user pressed Esc: Blender only tells when asked
@@ -49,7 +49,7 @@ def _master(engine: Any, scene: Any) -> None:
 
             def told(message: Any) -> str:
                 state.take(message)
-                return f"Netrender Master: {line}  {state.summary()}"
+                return f"Netrender Master: {line.partition('#')[0]}  {state.summary()}"  # no key on the screen
 
             _loop(engine, messages, told)
         finally:
@@ -62,7 +62,8 @@ def _master(engine: Any, scene: Any) -> None:
 def _slave(engine: Any, scene: Any) -> None:
     messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
     engine.update_stats("", "Netrender Slave: looking for a master")
-    address = errands.named_address(session.where(scene))  # empty: it finds the master by itself
+    named = addresses.named(session.where(scene))
+    address = addresses.pairing_line(named) if named is not None else ""  # empty: it finds the master by itself
     child = processes.slave(
         preferences.read().slave_arguments,
         address=address,

@@ -7,7 +7,7 @@ from typing import Any
 
 import bpy
 
-from . import compat, farm_panels, lists, properties, session
+from . import addresses, compat, farm_panels, lists, properties, session
 
 WIDTH_OF_LETTER = 6.0  # pixels of the panel that a letter takes on average; labels do not wrap by themselves
 
@@ -33,7 +33,7 @@ def draw_network(layout: Any, context: Any) -> None:
     row.prop(settings, "mode", expand=True)
     layout.use_property_split = True
     layout.use_property_decorate = False
-    draw_address(layout, settings)
+    draw_address(layout, context)
     if settings.mode == "CLIENT":
         layout.prop(settings, "engine", placeholder=engine_label(context.scene))
         draw_client(layout, context)
@@ -42,11 +42,15 @@ def draw_network(layout: Any, context: Any) -> None:
     draw_note(layout, context)
 
 
-def draw_address(layout: Any, settings: Any) -> None:
+def draw_address(layout: Any, context: Any) -> None:
+    """Where a Master listens; else where the coordinator is, and who says so."""
+    settings = context.scene.netrender
+    otherwise, line = addresses.origin(session.where(context.scene))
     column = layout.column(align=True)
-    otherwise = "This computer only" if settings.mode == "MASTER" else "Found by itself"
-    column.prop(settings, "address", placeholder=otherwise)
+    column.prop(settings, "address", placeholder="This computer only" if settings.mode == "MASTER" else otherwise)
     column.prop(settings, "port")
+    if line and (settings.mode != "MASTER" or session.own_master):
+        draw_text(layout, line, context, icon="INFO")
 
 
 def engine_label(scene: Any) -> str:

@@ -31,7 +31,8 @@ class NETRENDER_PG_settings(bpy.types.PropertyGroup):
     mode: EnumProperty(name="Mode", description="What this Blender is in the farm", items=MODES, default="CLIENT")
     address: StringProperty(
         name="Address",
-        description="The master's host name, address or pairing line. Empty: the one of the extension's preferences",
+        description="The master's host name, address or pairing line. Empty: the one of the extension's preferences, "
+        "else of the environment variable NETRENDER_COORDINATOR, else the first that is found",
     )
     port: IntProperty(
         name="Port",

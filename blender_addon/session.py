@@ -49,7 +49,7 @@ def where(scene: Any) -> Where:
     stored = preferences.read()
     settings = scene.netrender
     if settings.mode == "MASTER" and own_master:
-        return Where(own_master)
+        return Where(own_master=own_master)
     online = bpy.app.online_access
     return Where(settings.address.strip(), settings.port, stored.pairing_line, stored.coordinator, online)
 

@@ -36,6 +36,7 @@ class Address:
         """
         text = text.strip()
         parts = urlsplit(text if "://" in text else f"http://{text}")
+        text = text.partition("#")[0]  # of what errors repeat: they are shown and logged, and the key is secret
         try:
             host, port = parts.hostname, parts.port or DEFAULT_PORT
         except ValueError as error:

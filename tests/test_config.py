@@ -31,6 +31,10 @@ def test_what_is_no_address_is_refused_with_what_to_write(text: str) -> None:
 
 def test_the_key_is_not_shown() -> None:
     assert "secret" not in repr(Address.parse("netrender://farm/#secret"))
+    for wrong in ("netrender://farm:70000/#secret", "ftp://farm/#secret", "netrender://farm/jobs#secret", "#secret"):
+        with pytest.raises(UsageError) as caught:
+            Address.parse(wrong)
+        assert "secret" not in caught.value.message
 
 
 def test_the_default_is_this_machine_unless_the_environment_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ class Layout:
         self.properties: list[str] = kept.properties if kept is not None else []
         self.bars: list[tuple[str, float]] = kept.bars if kept is not None else []
         self.lists: list[str] = kept.lists if kept is not None else []
+        self.placeholders: dict[str, str] = kept.placeholders if kept is not None else {}
 
     def row(self, **_: Any) -> Layout:
         return Layout(self)
@@ -28,8 +29,9 @@ class Layout:
     def label(self, *, text: str = "", **_: Any) -> None:
         self.texts.append(text)
 
-    def prop(self, owner: Any, name: str, **_: Any) -> None:
+    def prop(self, owner: Any, name: str, *, placeholder: str = "", **_: Any) -> None:
         getattr(owner, name)  # a name that is not there is an error in Blender too
+        self.placeholders[name] = placeholder
         self.properties.append(name)
 
     def operator(self, name: str, *, text: str = "", **_: Any) -> Button:

@@ -73,6 +73,45 @@ tell(draw("network").names)
     assert running == ["start", "copy"], "others need the line of a master that runs"
 
 
+def test_where_the_address_comes_from(extended: Blender) -> None:
+    script = (
+        PANELS
+        + """
+from blender_addon import preferences
+def shown(*, mode="CLIENT", scene_says="", preferred="", environment="", master=""):
+    scene.netrender.mode, scene.netrender.address, session.own_master = mode, scene_says, master
+    preferences.read = lambda: types.SimpleNamespace(pairing_line=preferred, coordinator="")
+    os.environ["NETRENDER_COORDINATOR"] = environment
+    layout = draw("network")
+    tell([layout.placeholders["address"], " ".join(layout.texts)])
+
+line = "netrender://10.0.0.7:9000/#secret"
+for mode in ("CLIENT", "SLAVE"):
+    shown(mode=mode)
+    shown(mode=mode, environment=line)
+    shown(mode=mode, environment=line, preferred="farm")
+    shown(mode=mode, environment=line, preferred=line, scene_says="here")
+shown(environment="ftp://10.0.0.7/#secret")
+shown(mode="MASTER", environment=line, preferred=line)
+shown(mode="MASTER", environment=line, preferred=line, master="netrender://10.0.0.8:9001/#secret")
+"""
+    )
+    told = extended.run(script).told
+    assert told[:4] == told[4:8]
+    assert told[:4] == [
+        ["Found by itself", ""],
+        ["From the environment", "Master 10.0.0.7:9000, of the environment variable NETRENDER_COORDINATOR"],
+        ["From the preferences", "Master farm:8470, of the extension's preferences"],
+        ["", ""],
+    ]
+    wrong, stopped, running = told[8:]
+    assert wrong[0] == "From the environment"
+    assert "an address that is none" in wrong[1]
+    assert stopped == ["This computer only", "0.0.0.0 lets other computers in"]
+    assert running[1].startswith("This Blender is the master at 10.0.0.8:9001")
+    assert "secret" not in str(told)
+
+
 def test_the_job_settings_are_all_there(extended: Blender) -> None:
     script = (
         PANELS
