@@ -210,6 +210,11 @@ def server(**handlers: Handler) -> Iterator[Address]:
         ready.set()
         await stop.wait()
         await runner.cleanup()
+        waiting = asyncio.all_tasks() - {asyncio.current_task()}  # handlers that wait for ever
+        for task in waiting:
+            task.cancel()
+        if waiting:
+            await asyncio.wait(waiting)
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(main()))
     thread.start()
