@@ -242,7 +242,7 @@ def take_up(scene: Any, job: str, where: errands.Where, cache: Path, tell: erran
 
 def _animation(scene: Any, needs: shots.Needs | None, expected: int) -> Animation:
     return Animation(
-        scene=scene.name,
+        scene=shots.name_of(scene),
         whole=scene.render.is_movie_format,
         delete_after=scene.netrender.delete_after,
         use_local=scene.netrender.use_local,

@@ -9,19 +9,32 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from . import compat
+from . import compat, farm
+from .renderer import channel, choices
 
 Need = tuple[str, int]  # a scene's name, and one of its frames
 Needs = dict[int, frozenset[Need]]  # by frame of the scene that is asked for
 
 
 def needs(scene: Any, frames: Iterable[int]) -> Needs:
-    """What a farm has to render for these frames. Empty sets where the sequencer has no scene to show."""
+    """What a farm has to render for these frames. Empty sets where the sequencer has no scene to show.
+
+    Raises BadSceneError as ``name_of`` does.
+    """
     local = _with_other_cameras(scene)
     return {
-        frame: frozenset(need for need in _needs(scene, frame, (scene.name,)) if need[0] not in local)
+        frame: frozenset(need for need in _needs(scene, frame, (scene,)) if need[0] not in local)
         for frame in frames
     }
+
+
+def name_of(scene: Any) -> str:
+    """What the farm calls the scene. Raises BadSceneError if another scene is meant by that, as a linked one may be."""
+    try:
+        choices.check_name(scene)
+    except channel.Failure as failure:
+        raise farm.errors.from_code(failure.code, failure.message) from failure
+    return str(scene.name)
 
 
 def scenes(found: Needs) -> dict[str, tuple[int, ...]]:
@@ -33,26 +46,26 @@ def scenes(found: Needs) -> dict[str, tuple[int, ...]]:
     return {name: tuple(sorted(those)) for name, those in sorted(frames.items())}
 
 
-def _needs(scene: Any, frame: int, above: tuple[str, ...]) -> Iterator[Need]:
+def _needs(scene: Any, frame: int, above: tuple[Any, ...]) -> Iterator[Need]:
     if not _is_cut(scene):
-        yield scene.name, frame
-        for name in _composited(scene):
-            if name not in above:
-                yield name, frame
+        yield name_of(scene), frame
+        for other in _composited(scene):
+            if other not in above:
+                yield name_of(other), frame
         return
     for strip in _scene_strips(scene.sequence_editor):
         shown = strip.scene
-        if shown is None or shown.name in above:  # Blender shows nothing for a scene in itself
+        if shown is None or shown in above:  # Blender shows nothing for a scene in itself
             continue
         times = compat.strip_times(strip)
         if not times.first <= frame < times.end:
             continue
         inside = _frame_inside(shown, strip, frame, times)
         if strip.scene_input == "SEQUENCER":
-            yield from _needs(shown, inside, (*above, shown.name))
+            yield from _needs(shown, inside, (*above, shown))
         else:
-            yield shown.name, inside
-            yield from ((name, inside) for name in _composited(shown) if name not in above)
+            yield name_of(shown), inside
+            yield from ((name_of(other), inside) for other in _composited(shown) if other not in above)
 
 
 def _is_cut(scene: Any) -> bool:
@@ -87,14 +100,14 @@ def _frame_inside(shown: Any, strip: Any, frame: int, times: compat.StripTimes) 
     return int(shown.frame_start + index + times.trim)
 
 
-def _composited(scene: Any) -> Iterator[str]:
+def _composited(scene: Any) -> Iterator[Any]:
     """Other scenes whose layers the compositor asks for."""
     tree = compat.compositor(scene)
     if not scene.render.use_compositing or tree is None:
         return
     for node in tree.nodes:
         if node.type == "R_LAYERS" and not node.mute and node.scene not in (None, scene):
-            yield node.scene.name
+            yield node.scene
 
 
 def _with_other_cameras(scene: Any) -> set[str]:

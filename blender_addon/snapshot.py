@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import bpy
 
 from . import compat, farm, properties, results, unsaved_images
-from .renderer import channel, inspection
+from .renderer import channel, choices, inspection
 
 if TYPE_CHECKING:
     from coordinator.submission import Prepared, Wishes
@@ -67,6 +67,8 @@ def take(scenes: Iterable[Any], cache: Path) -> Snapshot:
 
 
 def _take(scenes: tuple[Any, ...], cache: Path) -> Snapshot:
+    for scene in scenes:
+        choices.check_name(scene)
     found = {scene.name: inspection.describe(scene.name, results.real_engine(scene), None) for scene in scenes}
     parent = cache / "snapshots"
     _sweep(parent)

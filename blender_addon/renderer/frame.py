@@ -67,6 +67,7 @@ def render_frame(opened: OpenScene, frame: int, output: str, channel: Channel) -
     bpy.app.handlers.render_stats.append(progress)
     try:
         part.unlink(missing_ok=True)
+        # The only other way is the scene in the window. `choose_scene` made sure that the name means this scene.
         bpy.ops.render.render(write_still=True, scene=scene.name)
         exr_file.check(part)
         part.replace(target)

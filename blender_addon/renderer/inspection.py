@@ -8,8 +8,9 @@ import bpy
 
 from .. import compat
 from . import colors, files
+from .choices import choose_engine, choose_layers, choose_scene, has_camera, needs_denoiser
 from .numbered import Frames
-from .scene import choose_engine, choose_layers, choose_scene, has_camera, needs_denoiser, open_blend
+from .scene import open_blend
 
 
 def inspect(

@@ -11,6 +11,7 @@ import bpy
 from .. import compat
 from . import blend_file, devices, paths
 from .channel import bad_scene
+from .choices import choose_engine, choose_layers, choose_scene, has_camera
 
 # Cycles settings that may be animated although the data persists between frames. The others (the number of samples, for
 # one) keep the value of an earlier frame, so that a frame would depend on which one was rendered before it.
@@ -62,50 +63,6 @@ def open_blend(blend: str, *, allow_scripts: bool = False) -> None:
     blend_file.check_version(path, (bpy.data.version[0], bpy.data.version[1]))
 
 
-def choose_scene(name: str | None) -> Any:
-    """The scene of that name, or the one that was active when the file was saved. Raises Failure."""
-    if not name:
-        return bpy.context.scene
-    if name not in bpy.data.scenes:
-        raise bad_scene(f"no scene {name!r}; the file has {_listed(bpy.data.scenes.keys())}")
-    return bpy.data.scenes[name]
-
-
-def choose_engine(scene: Any, name: str | None) -> str:
-    """The engine that renders: the wanted one, or the scene's own. Raises Failure."""
-    engine = compat.engine_name(name or scene.render.engine)
-    if engine not in compat.engines():
-        raise bad_scene(
-            f"no render engine {engine!r}; Blender {compat.VERSION_TEXT} here has {_listed(compat.engines())}"
-        )
-    return engine
-
-
-def choose_layers(scene: Any, names: list[str]) -> list[Any]:
-    """The view layers that render. Raises Failure."""
-    for name in names:
-        if name not in scene.view_layers:
-            raise bad_scene(
-                f"no view layer {name!r} in scene {scene.name!r}; it has {_listed(scene.view_layers.keys())}"
-            )
-    layers = [layer for layer in scene.view_layers if (layer.name in names if names else layer.use)]
-    if not layers:
-        raise bad_scene(f"no view layer of scene {scene.name!r} is switched on for rendering; switch one on")
-    return layers
-
-
-def has_camera(scene: Any) -> bool:
-    """Whether anything renders: the scene's camera, or one that a timeline marker switches to."""
-    return scene.camera is not None or any(marker.camera is not None for marker in scene.timeline_markers)
-
-
-def needs_denoiser(scene: Any, engine: str, layers: list[Any]) -> bool:
-    """Whether Cycles denoises; without a denoiser it would say nothing and leave the noise."""
-    if engine != "CYCLES" or not scene.cycles.use_denoising:
-        return False
-    return any(layer.cycles.use_denoising for layer in layers)
-
-
 def open_scene(blend: str, settings: Settings, machine: Machine) -> OpenScene:
     """Open the .blend and set it up. Raises Failure."""
     open_blend(blend, allow_scripts=machine.allow_scripts)
@@ -125,7 +82,7 @@ def open_scene(blend: str, settings: Settings, machine: Machine) -> OpenScene:
     if engine == "CYCLES":
         devices.use(scene, machine.devices)
     if not machine.allow_scripts:
-        _no_style_scripts(layers)
+        _no_style_scripts()
     scene.render.use_persistent_data = _may_persist(scene, engine, layers)
     views = sum(view.use for view in scene.render.views) if scene.render.use_multiview else 1
     return OpenScene(scene=scene, stage=_empty_stage(), passes=len(layers) * max(1, views))
@@ -175,13 +132,16 @@ def _raw_output(scene: Any) -> None:
     image.views_format = "MULTIVIEW"
 
 
-def _no_style_scripts(layers: list[Any]) -> None:
-    """Take Freestyle's style modules away: Blender 5.0 runs these Python scripts even where scripts are disabled."""
-    for layer in layers:
-        freestyle = layer.freestyle_settings
-        if freestyle.mode == "SCRIPT":
-            for module in list(freestyle.modules):
-                freestyle.modules.remove(module)
+def _no_style_scripts() -> None:
+    """Take Freestyle's style modules away: Blender 5.0 runs these Python scripts even where scripts are disabled.
+
+    From every view layer of every scene, linked ones too, and whatever the mode is now: it can be animated.
+    """
+    for scene in bpy.data.scenes:
+        for layer in scene.view_layers:
+            modules = layer.freestyle_settings.modules
+            for module in list(modules):
+                modules.remove(module)
 
 
 def _may_persist(scene: Any, engine: str, layers: list[Any]) -> bool:
@@ -204,7 +164,3 @@ def _empty_stage() -> Any:
     window: Any = bpy.context.window
     window.scene = stage
     return stage
-
-
-def _listed(names: Any) -> str:
-    return ", ".join(repr(name) for name in names)

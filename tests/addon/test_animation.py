@@ -188,6 +188,38 @@ attempt(bpy.ops.netrender.animation, allow_missing=True)
     assert files(tmp_path / "frames") == ["0001.png"]
 
 
+def test_a_scene_whose_name_means_another_is_refused(extended: Blender, farm: ProcessFarm, tmp_path: Path) -> None:
+    """A linked one of the same name, which the farm would take for the file's own."""
+    script = (
+        SIMPLE
+        + """
+scene = simple(frames=1)
+library = str(Path(arguments[1]).with_name("library.blend"))
+bpy.ops.wm.save_as_mainfile(filepath=library, copy=True)
+with bpy.data.libraries.load(library, link=True) as (_, wanted):
+    wanted.scenes = ["Scene"]
+linked = wanted.scenes[0]
+attempt(bpy.ops.netrender.animation)
+editor = scene.sequence_editor_create()
+strips = editor.strips if hasattr(editor, "strips") else editor.sequences
+strips.new_scene("shown", linked, 1, 1)
+attempt(bpy.ops.netrender.animation)
+scene.sequence_editor_clear()
+bpy.context.window.scene = linked
+for operator in (bpy.ops.netrender.animation, bpy.ops.netrender.send, bpy.ops.netrender.image):
+    attempt(operator)
+attempt(bpy.ops.netrender.gather, job=scene.netrender.job)
+"""
+    )
+    own, *refused = extended.run(script, farm.url, tmp_path / "frames").told
+    assert own == ["FINISHED"]
+    assert len(refused) == 5
+    for said in refused:
+        for words in ("2 scenes are called 'Scene'", "in the file itself", "library.blend", "rename one of them"):
+            assert words in said
+    assert files(tmp_path / "frames") == ["0001.png"]
+
+
 def test_a_full_disk_is_told_wherever_it_is(extended: Blender, farm: ProcessFarm, tmp_path: Path) -> None:
     script = (
         SIMPLE

@@ -200,49 +200,6 @@ def test_end_of_stdin_ends_it_in_mid_render(renderer: RendererProcess, scene_fil
     assert not (tmp_path / "0001.exr").exists()
 
 
-SCRIPTS = """
-import os
-text = bpy.data.texts.new("evil.py")
-text.write("open({registered!r}, 'w')")
-text.use_module = True
-driver = bpy.data.objects["Cube"].driver_add("scale", 0).driver
-driver.type = "SCRIPTED"
-driver.expression = "1 if open({driver!r}, 'w') else 1"
-style = bpy.data.texts.new("style.py")
-style.write("open({style!r}, 'w')")
-scene.render.use_freestyle = True
-layer = scene.view_layers[0]
-layer.freestyle_settings.mode = "SCRIPT"
-layer.freestyle_settings.modules.new().script = style
-bpy.context.preferences.filepaths.use_scripts_auto_execute = False
-"""
-
-
-def test_scripts_in_the_file_do_not_run(renderer: RendererProcess, tmp_path: Path) -> None:
-    names = ("registered", "driver", "style")
-    traps = {name: str(tmp_path / f"{name}.trap") for name in names}
-    blend = scenes.build("simple", tmp_path / "s.blend", then=SCRIPTS.format(**traps))
-    for trap in traps.values():
-        Path(trap).unlink(missing_ok=True)  # the driver may have run when the scene was built
-    assert renderer.open(blend)["type"] == "opened"
-    assert renderer.render(1, tmp_path / "0001.exr")["type"] == "rendered"
-    assert not [path.name for path in tmp_path.glob("*.trap")]
-
-
-def test_scripts_that_the_machines_owner_allows_run(tmp_path: Path) -> None:
-    names = ("registered", "driver", "style")
-    traps = {name: tmp_path / f"{name}.trap" for name in names}
-    script = SCRIPTS.format(**{name: str(path) for name, path in traps.items()})
-    blend = scenes.build("simple", tmp_path / "s.blend", then=script)
-    for trap in traps.values():
-        trap.unlink(missing_ok=True)
-    command = [sys.executable, str(MAIN), "--allow-scripts"]
-    with RendererProcess(errors=tmp_path / "renderer.log", command=command) as allowed:
-        assert allowed.open(blend)["type"] == "opened"
-        assert allowed.render(1, tmp_path / "0001.exr")["type"] == "rendered"
-    assert {name for name, path in traps.items() if path.exists()} == set(names)
-
-
 def test_without_the_wanted_gpu_it_renders_on_the_cpu_and_says_so(scene_file: SceneFile, tmp_path: Path) -> None:
     log = tmp_path / "renderer.log"
     command = [sys.executable, str(MAIN), "--device", "a GPU that nobody has"]
