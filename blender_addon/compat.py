@@ -176,13 +176,25 @@ def node_trees() -> Iterator[tuple[Any, Any]]:
         yield group, group
 
 
-def path_inputs(modifier: Any) -> Iterator[str]:
-    """Identifiers of the inputs of a Geometry Nodes modifier that are paths of files (since 4.5)."""
+class PathInput(NamedTuple):
+    """Where the value of an input is."""
+
+    holder: Any
+    attribute: str
+    is_item: bool  # holder[attribute] instead of holder.attribute
+
+
+def path_inputs(modifier: Any) -> Iterator[PathInput]:
+    """The inputs of a Geometry Nodes modifier that are paths of files (since 4.5)."""
     if modifier.node_group is None:
         return
     for item in modifier.node_group.interface.items_tree:
         if item.item_type == "SOCKET" and item.in_out == "INPUT" and getattr(item, "subtype", "") == "FILE_PATH":
-            yield item.identifier
+            if not hasattr(modifier, "properties"):
+                yield PathInput(modifier, item.identifier, is_item=True)
+            # Since 5.2 the modifier has no id-properties, but a struct for each input.
+            elif (found := getattr(modifier.properties.inputs, item.identifier, None)) is not None:
+                yield PathInput(found, "value", is_item=False)
 
 
 def render_animation(first: int, last: int, step: int, *, scene: Any, window: bool) -> Any:

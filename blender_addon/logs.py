@@ -45,7 +45,7 @@ def keep(message: Any) -> Any:
     """Make it a text, in place of an older one; None for other messages."""
     if not isinstance(message, Log):
         return None
-    text = bpy.data.texts.get(message.name) or bpy.data.texts.new(message.name)
+    text = bpy.data.texts.get((message.name, None)) or bpy.data.texts.new(message.name)
     text.from_string(message.text)
     return text
 

@@ -139,7 +139,7 @@ _handler: Any = None
 
 def open_image() -> Any:
     """The image that editors show."""
-    image = bpy.data.images.get(IMAGE)
+    image = bpy.data.images.get((IMAGE, None))
     if image is None:
         image = bpy.data.images.new(IMAGE, 480, 270, alpha=True, float_buffer=True)
         image.generated_color = (0, 0, 0, 0)
@@ -213,6 +213,6 @@ CLASSES = (NETRENDER_OT_play,)
 
 def unregister() -> None:
     stop()
-    image = bpy.data.images.get(IMAGE)
+    image = bpy.data.images.get((IMAGE, None))
     if image is not None:
         bpy.data.images.remove(image)

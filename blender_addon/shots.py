@@ -23,8 +23,7 @@ def needs(scene: Any, frames: Iterable[int]) -> Needs:
     """
     local = _with_other_cameras(scene)
     return {
-        frame: frozenset(need for need in _needs(scene, frame, (scene,)) if need[0] not in local)
-        for frame in frames
+        frame: frozenset(need for need in _needs(scene, frame, (scene,)) if need[0] not in local) for frame in frames
     }
 
 

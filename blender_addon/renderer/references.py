@@ -70,7 +70,7 @@ class Reference:
         """Make it lead elsewhere."""
         if self.is_item:
             self.holder[self.attribute] = path
-            self.owner.update_tag()
+            self.owner.update_tag()  # which Blender does by itself for what is no item
         else:
             setattr(self.holder, self.attribute, path)
 
@@ -166,8 +166,8 @@ def _modifier(thing: Any, modifier: Any) -> Iterator[Reference]:
         for bake in modifier.bakes:
             if bake.use_custom_path:
                 yield of("geometry nodes bake", bake, "directory", Shape.FOLDER)
-        for identifier in compat.path_inputs(modifier):
-            yield Reference("geometry nodes", name, thing, modifier, identifier, is_item=True)
+        for each in compat.path_inputs(modifier):
+            yield Reference("geometry nodes", name, thing, each.holder, each.attribute, is_item=each.is_item)
     elif modifier.type == "DYNAMIC_PAINT" and modifier.canvas_settings is not None:
         for surface in modifier.canvas_settings.canvas_surfaces:
             yield from _point_cache(thing, name, surface.point_cache)

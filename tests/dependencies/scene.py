@@ -514,20 +514,48 @@ def bake(thing: Any, modifier: Any) -> None:
     bpy.ops.object.geometry_node_bake_single(**session, modifier_name=modifier.name, bake_id=modifier.bakes[0].bake_id)
 
 
+def triangle(path: Path) -> Path:
+    """An STL file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    corners = [(0.0, 0.0, 0.0), (0.4, 0.0, 0.0), (0.0, 0.4, 0.0)]
+    data = struct.pack("<80sI", b"", 1) + struct.pack("<12fH", 0, 0, 1, *(v for c in corners for v in c), 0)
+    path.write_bytes(data)
+    return path
+
+
+def importing(name: str, at: Any) -> tuple[Any, Any, Any]:
+    """An object that is the geometry of a file: its modifier, the tree and the socket of the path."""
+    _, modifier, tree, output = geometry(name, at)
+    node, paint = tree.nodes.new("GeometryNodeImportSTL"), tree.nodes.new("GeometryNodeSetMaterial")
+    paint.inputs["Material"].default_value = bpy.data.materials[name]
+    tree.links.new(node.outputs[0], paint.inputs[0])
+    tree.links.new(paint.outputs[0], output.inputs[0])
+    return modifier, tree, node.inputs["Path"]
+
+
 @tile
 def geometry_nodes_import(at: Any, folder: Path) -> None:
     if not hasattr(bpy.types, "GeometryNodeImportSTL"):
         return
-    folder.mkdir(parents=True)
-    corners = [(0.0, 0.0, 0.0), (0.4, 0.0, 0.0), (0.0, 0.4, 0.0)]
-    data = struct.pack("<80sI", b"", 1) + struct.pack("<12fH", 0, 0, 1, *(v for c in corners for v in c), 0)
-    (folder / "triangle.stl").write_bytes(data)
-    _, _, tree, output = geometry("import", at)
-    node, paint = tree.nodes.new("GeometryNodeImportSTL"), tree.nodes.new("GeometryNodeSetMaterial")
-    node.inputs["Path"].default_value = "//geometry_nodes_import/triangle.stl"
-    paint.inputs["Material"].default_value = bpy.data.materials["import"]
-    tree.links.new(node.outputs[0], paint.inputs[0])
-    tree.links.new(paint.outputs[0], output.inputs[0])
+    triangle(folder / "triangle.stl")
+    _, _, path = importing("import", at)
+    path.default_value = "//geometry_nodes_import/triangle.stl"
+
+
+@tile
+def geometry_nodes_path_input(at: Any, folder: Path) -> None:
+    """The modifier has the path, and the file is elsewhere."""
+    if not hasattr(bpy.types, "GeometryNodeImportSTL"):
+        return
+    stl = triangle(folder.parent.parent / "elsewhere" / "input.stl")
+    modifier, tree, path = importing("path input", at)
+    socket = tree.interface.new_socket("File", in_out="INPUT", socket_type="NodeSocketString")
+    socket.subtype = "FILE_PATH"
+    tree.links.new(tree.nodes.new("NodeGroupInput").outputs["File"], path)
+    if hasattr(modifier, "properties"):  # 5.2
+        getattr(modifier.properties.inputs, socket.identifier).value = str(stl)
+    else:
+        modifier[socket.identifier] = str(stl)
 
 
 def vdb_files(at: Any, folder: Path, count: int) -> list[Path]:

@@ -24,7 +24,7 @@ FRAMES = "2-3"
 
 # Their tile is the same without any file: the first has none, and not every Blender can do the others.
 PACKED = {"image_that_is_packed"}  # needs no file
-DEPENDING = {"osl_script": ".osl", "geometry_nodes_import": ".stl"}
+DEPENDING = {"osl_script": ".osl", "geometry_nodes_import": ".stl", "geometry_nodes_path_input": ".stl"}
 
 
 @frozen
