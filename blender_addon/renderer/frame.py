@@ -70,6 +70,9 @@ def render_frame(opened: OpenScene, frame: int, output: str, channel: Channel) -
         # The only other way is the scene in the window. `choose_scene` made sure that the name means this scene.
         bpy.ops.render.render(write_still=True, scene=scene.name)
         exr_file.check(part)
+        # Blender writes where this machine has the file, and what the machine is called. It can be told to leave them
+        # out, but not for sure: the settings may be animated.
+        exr_file.replace_texts(part, {"File": opened.name, "Hostname": ""})
         part.replace(target)
     except RuntimeError as error:
         text = " ".join(str(error).split())

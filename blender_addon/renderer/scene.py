@@ -45,6 +45,7 @@ class OpenScene:
     """A scene that is ready to render."""
 
     scene: Any  # bpy.types.Scene
+    name: str  # of the .blend, in the job's own tree
     stage: Any  # the empty scene in the window; see `_empty_stage`
     passes: int  # times that the sample count starts again in a frame: once a view layer and view
 
@@ -85,7 +86,15 @@ def open_scene(blend: str, settings: Settings, machine: Machine) -> OpenScene:
         _no_style_scripts()
     scene.render.use_persistent_data = _may_persist(scene, engine, layers)
     views = sum(view.use for view in scene.render.views) if scene.render.use_multiview else 1
-    return OpenScene(scene=scene, stage=_empty_stage(), passes=len(layers) * max(1, views))
+    name = _name_in_tree(blend, settings.inside)
+    return OpenScene(scene=scene, name=name, stage=_empty_stage(), passes=len(layers) * max(1, views))
+
+
+def _name_in_tree(blend: str, inside: list[str]) -> str:
+    """What is told of the .blend to others; the first of the folders is the job's own tree."""
+    path = Path(blend)
+    tree = Path(inside[0]) if inside else path.parent
+    return (path.relative_to(tree) if path.is_relative_to(tree) else Path(path.name)).as_posix()
 
 
 def _check_fluids(scene: Any) -> None:
