@@ -14,6 +14,7 @@ from ..constants import REQUEST_SILENCE, SLAVE_SILENCE
 from ..protocol import codec
 from ..protocol.jobs import Manifest
 from .backoff import Backoff
+from .names import Names
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -30,14 +31,16 @@ class Api:
     """Requests to one coordinator.
 
     What may pass by itself (no connection, a 5xx) is raised as UnreachableError; ``retry`` repeats such a request.
+    Texts leave with ``names`` instead of this machine's paths: logs here, messages in ``connection``.
     """
 
-    def __init__(self, url: str, slave: str, token: str | None = None) -> None:
+    def __init__(self, url: str, slave: str, token: str | None = None, names: Names | None = None) -> None:
         headers = {"Netrender-Slave": slave}  # whose lease it is that a result or a log names
         if token:
             headers["Authorization"] = f"Bearer {token}"
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=SLAVE_SILENCE, sock_read=REQUEST_SILENCE)
         self.url = url.rstrip("/")
+        self.names = names or Names()
         self.session = aiohttp.ClientSession(headers=headers, timeout=timeout)
         self.online = asyncio.Event()  # the coordinator has welcomed this slave, and the connection stands
 
@@ -83,7 +86,8 @@ class Api:
 
     async def post_log(self, job: str, frame: int, lease: int, text: bytes) -> None:
         headers = {"Netrender-Lease": str(lease), "Content-Type": "text/plain; charset=utf-8"}
-        async with self._request("POST", f"/api/jobs/{job}/frames/{frame}/log", headers=headers, data=text):
+        data = self.names.in_text(text.decode(errors="replace")).encode(errors="replace")
+        async with self._request("POST", f"/api/jobs/{job}/frames/{frame}/log", headers=headers, data=data):
             pass
 
     @asynccontextmanager

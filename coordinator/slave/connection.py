@@ -95,7 +95,7 @@ class Connection:
     async def _session(self, backoff: Backoff) -> None:
         """One connection, from hello to its end."""
         async with await self._connect() as socket:
-            await socket.send_str(codec.dumps(self._hello(), messages.FromSlave))
+            await self._say(socket, self._hello())
             first = await self._receive(socket)
             if first is None:
                 raise errors.UnreachableError("it closed the connection instead of a welcome")
@@ -181,6 +181,9 @@ class Connection:
         )
         return versions.mismatch(there, versions.Side(who="this slave", place="here"))
 
+    async def _say(self, socket: aiohttp.ClientWebSocketResponse, message: messages.FromSlave) -> None:
+        await socket.send_str(codec.dumps(self._api.names.in_message(message), messages.FromSlave))
+
     async def _write(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         """Send what ``send`` was given; end the connection when that is asked for."""
         while True:
@@ -188,7 +191,7 @@ class Connection:
             self._news.clear()
             while self._outgoing:
                 try:
-                    await socket.send_str(codec.dumps(self._outgoing.popleft(), messages.FromSlave))
+                    await self._say(socket, self._outgoing.popleft())
                 except (aiohttp.ClientError, ConnectionError):
                     return  # the reader notices too, and connects again
             if self._closing:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 import shutil
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from ..errors import StorageError
 from .agent import Agent
 from .api import Api
 from .groups import unwrapped
-from .identity import claim
+from .identity import Slot, claim
+from .names import Names
 from .options import SlaveOptions
 from .trace import Trace
 
@@ -37,11 +39,17 @@ async def run(options: SlaveOptions) -> None:
         await asyncio.to_thread(_clean, slot.folder)
         trace = Trace(options.trace)
         stack.callback(trace.close)
-        api = Api(options.url, slot.id, options.token)
+        api = Api(options.url, slot.id, options.token, _names(slot, options))
         stack.push_async_callback(api.close)
         logger.info("slave %s starts, its data is in %s", slot.name, slot.folder)
         with unwrapped():
             await Agent(slot, command, options, api, trace).run()
+
+
+def _names(slot: Slot, options: SlaveOptions) -> Names:
+    data = [str(slot.folder)] if options.data is None else [str(slot.folder), str(options.data)]
+    home = os.path.expanduser("~")  # noqa: PTH111  # no error where there is none
+    return Names.of(data, (*options.path_maps, *options.results_folders), home)
 
 
 def _clean(folder: Path) -> None:

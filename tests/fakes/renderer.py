@@ -27,6 +27,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--crashed", type=Path, help="crash only if this file is not there, and make it")
     parser.add_argument("--hang-at", type=int)
     parser.add_argument("--garbage-at", type=int)
+    parser.add_argument("--tell-paths", action="store_true", help="log them, and name them in a failure")
     parser.add_argument("--lines", type=int, default=1, help="log lines a frame")
     return parser.parse_known_args()[0]
 
@@ -44,13 +45,13 @@ def for_ever() -> None:
 class Fake:
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
-        self.blend = ""
+        self.blend = self.path = ""
 
     def open(self, *, blend: str, **_: Any) -> None:
         if self.options.refuse:
             say(type="error", code="bad-scene", message="there is no scene 'Scene'")
             return
-        self.blend = Path(blend).read_text()
+        self.blend, self.path = Path(blend).read_text(), blend
         if self.options.gates and (gate := self.options.gates / self.blend).exists():
             gate.read_bytes()
         print(f"opened by {os.getpid()}", file=sys.stderr, flush=True)
@@ -60,8 +61,11 @@ class Fake:
         options = self.options
         for number in range(options.lines):
             print(f"frame {frame} line {number}", file=sys.stderr, flush=True)
+        if options.tell_paths:
+            print(f"{self.path} goes to {output}", file=sys.stderr, flush=True)
         if frame == options.fail_at:
-            say(type="error", code="renderer", message="out of memory")
+            where = f": cannot write {output}" if options.tell_paths else ""
+            say(type="error", code="renderer", message=f"out of memory{where}")
             return
         if frame == options.crash_at and not (options.crashed and options.crashed.exists()):
             if options.crashed:

@@ -97,6 +97,22 @@ async def test_the_log_arrives_before_the_failure(standin: StandIn, slave: Start
     assert log.splitlines()[-2:] == ["frame 1 line 499", "out of memory"]
 
 
+async def test_nothing_that_it_says_tells_where_it_keeps_things(
+    standin: StandIn, slave: StartSlave, tmp_path: Path
+) -> None:
+    slave("--fail-at", "2", "--crash-at", "3", "--tell-paths")
+    job = standin.job("1-3")
+    await standin.give(1, job, 1, 2, 3)
+    await standin.until(lambda: len(standin.failures) == 2)
+    assert standin.logs[job.id, 1].splitlines()[-1] == "a.blend goes to 1.exr"
+    assert standin.logs[job.id, 2].splitlines()[-2:] == ["a.blend goes to 2.exr", "out of memory: cannot write 2.exr"]
+    failed, crashed = (failure.message for failure in standin.failures)
+    assert failed == "out of memory: cannot write 2.exr"
+    assert "a.blend goes to 3.exr" in crashed  # the last lines of the log
+    said = [*standin.logs.values(), *(failure.message for failure in standin.failures)]
+    assert not [text for text in said if str(tmp_path / "slave") in text]
+
+
 async def test_partial_logs_arrive_while_a_frame_renders(standin: StandIn, slave: StartSlave) -> None:
     slave("--hang-at", "1")
     job = standin.job("1")
