@@ -21,7 +21,8 @@ RECONNECT_MOST = 5.0  # ... doubled at each try up to this, each with full jitte
 # Scheduling: the defaults of scheduling/policy.py.
 MAX_SHARE = 0.75  # of the slaves; a job that uses more goes last, so that a second one always finds some
 FIRST_FRAMES = 1  # frames: a job of which fewer were dispatched goes first, so that its errors show early
-STARVED_AFTER = 120.0  # seconds since a job's last dispatch after which it goes first: nobody starves
+STARVED_AFTER = 120.0  # seconds without a frame that a job waits at most: nobody starves
+STARVED_LEAD = 0.25  # of that: a job goes first so much sooner, at most, for a slave may still be busy with a frame
 USAGE_SAMPLE = 10.0  # seconds between two samples of which job holds how much of the farm
 USAGE_MEMORY = 120.0  # seconds over which usage is averaged: longer than chunks, shorter than patience
 USAGE_AHEAD = 0.3  # against the average: without it all slaves would run to one job, and then to the other

@@ -40,7 +40,8 @@ class Farm:
 
     def rank(self, job: Job) -> None:
         """To be called when anything changed on which its place among the jobs depends."""
-        self.ranking.put(job, self.policy, len(self.online), self.now)
+        if self.ranking.put(job, self.policy, len(self.online), self.now):
+            self.due_changed = True
 
     def recount(self, slave: Slave) -> None:
         """To be called when the leases of a slave have changed: how much of the farm each job has."""

@@ -88,6 +88,8 @@ def _lease(farm: Farm, slave: Slave, job: Job, frames: tuple[int, ...]) -> int:
             unstarted=set(frames),
             given=frames,
             granted=farm.now,
+            first=farm.ranking.goes_first(job, farm.policy, farm.now),
+            before=job.last_dispatch,
         ),
     )
     job.dispatched += len(frames)
@@ -153,6 +155,8 @@ def _forget(farm: Farm, lease: Lease) -> None:
     job.users[slave.id] -= 1
     if not job.users[slave.id]:
         del job.users[slave.id]
+        if not job.users:
+            job.released = farm.now
     farm.recount(slave)
 
 

@@ -39,6 +39,7 @@ class Job:
     twice: dict[int, list[int]] = field(factory=dict)  # frames that two slaves render: their leases
     dispatched: int = 0  # frames, ever
     last_dispatch: float = 0.0
+    released: float = 0.0  # when no slave had anything of it any more
     usage: float = 0.0  # share of the farm that it held, averaged over time; as of the last sample
     attempts: dict[int, int] = field(factory=dict)  # failures, by frame
     failed_on: dict[str, set[int]] = field(factory=dict)  # frames that failed, by slave
@@ -171,6 +172,8 @@ class Lease:
     unstarted: set[int]
     given: tuple[int, ...] = ()  # in the order in which they are rendered
     granted: float = 0.0
+    first: bool = False  # its job went before others: nobody else's turn comes before it is begun
+    before: float = 0.0  # when its job was given something before
     current: int | None = None  # the frame that renders ...
     since: float = 0.0  # ... since then
     unopened: bool = False  # a frame of it failed before it began

@@ -1,4 +1,4 @@
-"""A job that goes first does not wait behind chunks that others have not begun."""
+"""A job that goes first, new or starved, does not wait behind chunks that others have not begun."""
 
 from .events import Decision
 from .farm import Farm
@@ -9,21 +9,45 @@ CANDIDATES = 64  # slaves that are looked at for the one that is free soonest; m
 
 
 def make_room(farm: Farm) -> list[Decision]:
-    """For each newcomer that found no slave: take back what one slave has not begun, so that it comes next there."""
+    """For each job that goes first and found no slave: take back what one has not begun, so that it comes next there.
+
+    For one that has waited long this is done once, when its time comes: from then on who is free asks it first.
+    """
     decisions: list[Decision] = []
+    starving = farm.ranking.starving
     for group in list(farm.ranking.groups.values()):
         for not_first, _, _, number in list(group.entries):
             job = farm.jobs[number]
-            if not_first or job.dispatched >= farm.policy.first_frames:
+            if not_first or (job.dispatched >= farm.policy.first_frames and not starving):
                 break
             slave = None if _is_expected(farm, job) else _soonest(farm, job)
             if slave is None:
                 break
             for lease in [farm.leases[number] for number in slave.leases]:
-                if lease.unstarted and farm.jobs[lease.job].dispatched > len(lease.frames):
-                    frames = tuple(frame for frame in lease.given if frame in lease.unstarted)
-                    decisions += recall(farm, lease, frames, f"job {job.id} goes first")
+                if _may_be_taken(lease):
+                    decisions += _take_back(farm, lease, f"job {job.id} goes first")
+    farm.ranking.starving = starving and bool(decisions)  # there may be more of them
     return decisions
+
+
+def _may_be_taken(lease: Lease) -> bool:
+    """Whether it has frames that are not begun, and not those for which its own job went first."""
+    return bool(lease.unstarted) and (_is_begun(lease) or not lease.first)
+
+
+def _take_back(farm: Farm, lease: Lease, reason: str) -> list[Decision]:
+    """All of it that is not begun. If that is the whole, it counts as never given: its job waits as long as it did."""
+    job, whole = farm.jobs[lease.job], not _is_begun(lease)
+    released = job.released
+    decisions = recall(farm, lease, [frame for frame in lease.given if frame in lease.unstarted], reason)
+    if whole and job.last_dispatch == lease.granted:
+        job.last_dispatch, job.released = lease.before, released
+        farm.rank(job)
+    return decisions
+
+
+def _is_begun(lease: Lease) -> bool:
+    return len(lease.unstarted) < len(lease.given)
 
 
 def _is_expected(farm: Farm, job: Job) -> bool:
@@ -53,4 +77,4 @@ def _leases(farm: Farm, slave: Slave) -> tuple[Lease | None, bool]:
     """The lease that renders, and whether frames can be taken back: not the first ones of another newcomer."""
     leases = [farm.leases[number] for number in slave.leases]
     begun = next((lease for lease in leases if lease.current is not None), None)
-    return begun, any(lease.unstarted and farm.jobs[lease.job].dispatched > len(lease.frames) for lease in leases)
+    return begun, any(_may_be_taken(lease) for lease in leases)

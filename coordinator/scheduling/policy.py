@@ -35,7 +35,7 @@ class Policy:
 
     max_share: float = MAX_SHARE  # of the slaves; a job that uses more goes behind all others
     first_frames: int = FIRST_FRAMES  # a job of which fewer frames were ever dispatched goes first
-    starved_after: float = STARVED_AFTER  # seconds since its last dispatch after which a job goes first
+    starved_after: float = STARVED_AFTER  # seconds; early enough for it, a job that gets nothing goes first
     usage_sample: float = USAGE_SAMPLE  # seconds between samples of who uses how much
     usage_memory: float = USAGE_MEMORY  # seconds over which usage is averaged
     usage_ahead: float = USAGE_AHEAD  # weight of what a job is going to hold, against the average of what it held

@@ -1,22 +1,25 @@
 """What happens because time passes: usage is sampled, waiting jobs begin, failures are forgiven."""
 
-from math import exp
+from math import exp, inf
 
-from ..constants import TAIL_CHECK
+from ..constants import STARVED_LEAD, TAIL_CHECK
 from ..protocol.states import JobState
 from . import events as e
 from .failures import forgive
 from .farm import Farm
 from .jobs import reconsider
+from .models import Job
 
 
 def ticked(farm: Farm, event: e.Tick) -> list[e.Decision]:
     decisions: list[e.Decision] = []
     sampled = sample_usage(farm)
+    if sampled:
+        farm.ranking.lead = _lead(farm)
     for job in list(farm.jobs.values()):
         if job.state is JobState.WAITING and 0 < job.manifest.start <= event.now:
             decisions += reconsider(farm, job)
-        elif sampled and job.state is JobState.QUEUED:
+        elif job.state is JobState.QUEUED and (sampled or _starves_now(farm, job)):
             farm.rank(job)
     if sampled:
         decisions += forgive(farm)
@@ -42,6 +45,21 @@ def sample_usage(farm: Farm) -> bool:
     return True
 
 
+def _lead(farm: Farm) -> float:
+    """How long it takes, as far as is known, until a slave that renders can begin with something else.
+
+    Twice the mean of the longest frames, because frames are uneven.
+    """
+    known = [job.frame_seconds for job in farm.jobs.values() if job.rendering and job.frame_seconds]
+    return min(2 * max(known, default=0.0), farm.policy.starved_after * STARVED_LEAD)
+
+
+def _starves_now(farm: Farm, job: Job) -> bool:
+    """Whether its time has come, and others go before it still."""
+    waits = job.entry is not None and job.entry[0] and job in farm.ranking
+    return waits and farm.now >= farm.ranking.starves(job, farm.policy)
+
+
 def due(farm: Farm) -> float | None:
     """When the next Tick is wanted; None while there is nothing that time alone could change."""
     policy = farm.policy
@@ -57,4 +75,8 @@ def due(farm: Farm) -> float | None:
         for job in farm.jobs.values()
         if job.state is JobState.WAITING and job.manifest.start > farm.now
     ]
+    starves = farm.ranking.next_to_starve(farm.jobs, policy)
+    if starves is not None:
+        times.append(max(starves, farm.now))
+    farm.ranking.planned = min(times, default=inf)
     return min(times, default=None)

@@ -58,7 +58,7 @@ def test_nobody_starves() -> None:
     outcome = scenarios.starved()
     begins = [span.begin for span in outcome.simulator.spans if span.job == "priority 1"]
     gaps = [after - before for before, after in zip([0.0, *begins], [*begins, outcome.end], strict=True)]
-    assert max(gaps) <= 120.0 + 10.0 + 2 * 20.0, "two minutes, the sample that notices, and what slaves have begun"
+    assert max(gaps) <= 120.0
 
 
 @pytest.mark.parametrize(("hangs", "least"), [(False, 0.97), (True, 0.90)])
