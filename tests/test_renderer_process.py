@@ -117,6 +117,15 @@ async def test_garbage_ends_it(start: Started, tmp_path: Path) -> None:
     await fake.ended()
 
 
+@pytest.mark.parametrize("seconds", ["inf", "nan", "-1", "1e10"])
+async def test_a_time_that_is_none_ends_it(start: Started, tmp_path: Path, seconds: str) -> None:
+    fake = await start.fake(f"--seconds={seconds}")
+    await fake.open(start.blend, SETTINGS)
+    with pytest.raises(RendererError, match=f"a 'rendered' that is wrong: {float(seconds)} seconds"):
+        await fake.render(1, tmp_path / "1.exr")
+    await fake.ended()
+
+
 async def test_cancelling_a_render_kills_it(start: Started, tmp_path: Path) -> None:
     fake = await start.fake("--hang-at", "1")
     await fake.open(start.blend, SETTINGS)

@@ -43,7 +43,12 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 def when(seconds: float | None) -> str:
     """A point in time, as this machine's clock shows it."""
-    return "-" if seconds is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+    if seconds is None:
+        return "-"
+    try:
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+    except (OSError, ValueError, OverflowError):  # Windows' calendar ends in the year 3000
+        return f"{seconds:.0f} s after 1970"
 
 
 def duration(seconds: float) -> str:

@@ -11,7 +11,6 @@ from .. import errors
 from ..config import Address
 from ..protocol import codec
 from ..protocol.jobs import (
-    JOB_ID,
     Accepted,
     Explanation,
     FrameInfo,
@@ -21,6 +20,7 @@ from ..protocol.jobs import (
     SlaveInfo,
     Version,
 )
+from ..protocol.limits import JOB_ID
 from ..protocol.messages import Event
 from . import downloads, events, naming, uploads
 from .connection import Connection

@@ -2,14 +2,15 @@
 
 import hashlib
 import json
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Any, get_args
 
 import attrs
 import cattrs
-from cattrs.gen import make_dict_structure_fn
+from cattrs.gen import make_dict_structure_fn, make_mapping_structure_fn
 from cattrs.preconf.json import make_converter
 from cattrs.strategies import configure_tagged_union
 
@@ -18,17 +19,43 @@ from ..errors import BadRequestError, NetrenderError
 _converter = make_converter(forbid_extra_keys=True)
 
 
+INTEGERS = range(-(2**63), 2**63)  # what SQLite, and most that reads JSON, can hold
+
+
 def _exactly(kind: Any) -> None:
     """Take only JSON values of this very type: cattrs alone would turn "3" into 3, and 3.5 too. 3.0 is an integer."""
 
     def structure(value: Any, _: Any) -> Any:
-        if type(value) is kind or (kind is float and type(value) is int):
-            return kind(value)
+        if kind is float and type(value) in (int, float):
+            return _finite(value)
         if kind is int and type(value) is float and value.is_integer():
-            return int(value)
-        raise TypeError(f"expected {kind.__name__}, got {json.dumps(value)[:60]}")
+            value = int(value)
+        if type(value) is not kind:
+            raise TypeError(f"expected {kind.__name__}, got {_shown(value)}")
+        if kind is int and value not in INTEGERS:
+            raise ValueError(f"{_shown(value)} is not an integer of 64 bits")
+        return value
 
     _converter.register_structure_hook(kind, structure)
+
+
+def _finite(value: int | float) -> float:
+    """JSON can spell 1e999, which Python reads as infinity; and no limit, sum or mean holds for that."""
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError("expected a finite number, got one that is too large")
+    return number
+
+
+def _shown(value: Any) -> str:
+    """A part of what was sent, for an error's text. A row of the database may also hold what JSON has not."""
+    try:
+        return json.dumps(value, default=repr)[:60]
+    except RecursionError:
+        return f"{type(value).__name__} in {type(value).__name__}, very deep"
 
 
 for _kind in (int, float, bool):
@@ -37,7 +64,7 @@ for _kind in (int, float, bool):
 
 def _text(value: Any, kind: type[str]) -> str:
     if type(value) is not str:
-        raise TypeError(f"expected str, got {json.dumps(value)[:60]}")
+        raise TypeError(f"expected str, got {_shown(value)}")
     if not value.isprintable() and _UNWRITABLE.search(value):
         raise ValueError(f"{value[:60]!r} has a character that is not text")
     return kind(value)  # an enumeration of texts comes here too
@@ -48,28 +75,46 @@ _UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
 _converter.register_structure_hook(str, _text)
 
 
-def _strict_tuple(tuple_type: Any) -> Any:
+def _strict_array(array_type: Any) -> Any:
     """A JSON array only: a string is a sequence too, and would become a tuple of its letters."""
-    item = get_args(tuple_type)[0]
+    item, made = get_args(array_type)[0], array_type.__origin__
 
     def structure(value: Any, _: Any) -> Any:
         if not isinstance(value, list):
-            raise TypeError(f"expected an array, got {json.dumps(value)[:60]}")
-        return tuple(one(v, index) for index, v in enumerate(value))
+            raise TypeError(f"expected an array, got {_shown(value)}")
+        return made(one(v, index) for index, v in enumerate(value))
 
     def one(value: Any, index: int) -> Any:
         try:
             return _converter.structure(value, item)
         except Exception as error:  # told with its place, as cattrs does it for its own collections
             error.add_note(f"@ index {index}")
-            raise cattrs.IterableValidationError("", [error], tuple_type) from None
+            raise cattrs.IterableValidationError("", [error], array_type) from None
 
     return structure
 
 
 _converter.register_structure_hook_factory(
-    lambda t: getattr(t, "__origin__", None) is tuple and get_args(t)[-1] is ..., _strict_tuple
+    lambda t: (
+        getattr(t, "__origin__", None) is list or (getattr(t, "__origin__", None) is tuple and get_args(t)[-1] is ...)
+    ),
+    _strict_array,
 )
+
+
+def _strict_dict(dict_type: Any) -> Any:
+    """A JSON object only; cattrs would look for its items in whatever it is given."""
+    inner = make_mapping_structure_fn(dict_type, _converter)
+
+    def structure(value: Any, kind: Any) -> Any:
+        if not isinstance(value, dict):
+            raise TypeError(f"expected an object, got {_shown(value)}")
+        return inner(value, kind)
+
+    return structure
+
+
+_converter.register_structure_hook_factory(lambda t: getattr(t, "__origin__", None) is dict, _strict_dict)
 
 
 def _strict_class(cls: Any) -> Any:
@@ -78,7 +123,7 @@ def _strict_class(cls: Any) -> Any:
 
     def structure(value: Any, kind: Any) -> Any:
         if not isinstance(value, dict):
-            raise TypeError(f"expected an object, got {json.dumps(value)[:60]}")
+            raise TypeError(f"expected an object, got {_shown(value)}")
         return inner(value, kind)
 
     return structure
@@ -109,10 +154,16 @@ def _first_cause(error: BaseException) -> BaseException:
     return _first_cause(error.exceptions[0]) if isinstance(error, cattrs.BaseValidationError) else error
 
 
+def _named(fields: Collection[str]) -> str:
+    """What another side made up: as it may stand in an answer, and not all of it."""
+    shown = [name[:60] if name.isprintable() else ascii(name[:60]) for name in sorted(fields)[:5]]
+    return ", ".join(shown) + (f" and {len(fields) - 5} more" if len(fields) > 5 else "")
+
+
 def _explain(error: BaseException, path: str) -> str:
     """The first cause inside cattrs' tree of errors, with the field it happened in: ``files[3].size: expected int``."""
     if isinstance(error, cattrs.ForbiddenExtraKeysError):
-        return f"{path or 'body'}: unknown field {', '.join(sorted(error.extra_fields))}"
+        return f"{path or 'body'}: unknown field {_named(error.extra_fields)}"
     if isinstance(error, cattrs.BaseValidationError):
         inner = error.exceptions[0]
         notes = " ".join(getattr(inner, "__notes__", ()))

@@ -12,6 +12,8 @@ from ..errors import BadFramesError
 # Blender's own limits of a scene's frame numbers: MINAFRAME and MAXFRAME in DNA_scene_types.h.
 FIRST_FRAME, LAST_FRAME = -1_048_574, 1_048_574
 
+_MOST_LISTED = 2 * (LAST_FRAME - FIRST_FRAME)  # frames of ranges that overlap: they are merged one by one
+
 _SPAN = re.compile(r"(?P<first>-?\d{1,9})(?:-(?P<last>-?\d{1,9})(?:x(?P<step>\d{1,9}))?)?", re.ASCII)
 
 
@@ -80,6 +82,8 @@ class FrameRange(Sequence[int]):
         spans.sort()
         if all(left.last < right.first for left, right in pairwise(spans)):
             return cls(tuple(spans))
+        if sum(map(len, spans)) > _MOST_LISTED:  # which one small text can ask for, a million times
+            raise BadFramesError(f"frames {shown!r}: the ranges overlap too much; write each frame once")
         return cls.of(frame for span in spans for frame in span.frames)
 
     @classmethod
@@ -129,6 +133,11 @@ class FrameRange(Sequence[int]):
         return which if which >= 0 and frame in self.spans[which].frames else None
 
 
+def frame_stem(frame: int) -> str:
+    """A frame in the name of a file, in Blender's own numbering for ``####``: at least four digits."""
+    return f"{'-' if frame < 0 else ''}{abs(frame):04d}"
+
+
 def frame_name(frame: int) -> str:
-    """The file of a frame's result, in Blender's own numbering for ``####``: at least four digits."""
-    return f"{'-' if frame < 0 else ''}{abs(frame):04d}.exr"
+    """The file of a frame's result."""
+    return f"{frame_stem(frame)}.exr"

@@ -1,33 +1,15 @@
 """What a job is (its manifest), and how jobs, frames and slaves are reported."""
 
-import re
 from collections.abc import Collection
 
 from attrs import field, frozen, validators
 
 from ..errors import BadRequestError
-from . import codec
+from . import codec, limits
 from .frames import FrameRange
+from .limits import check_sha256, check_tags
 from .paths import check_folder, check_tree_path, is_absolute, without_token
 from .states import FrameOrder, FrameState, JobState
-
-SHA256 = re.compile(r"[0-9a-f]{64}")
-SLAVE_ID = re.compile(r"[0-9a-f]{32}")
-TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,49}")
-JOB_ID = re.compile(r"[0-9a-f]{16}")
-
-
-def check_sha256(text: str) -> str:
-    if not SHA256.fullmatch(text):
-        raise BadRequestError(f"{text[:80]!r} is not a SHA-256 in lower-case hexadecimal")
-    return text
-
-
-def check_tags(tags: tuple[str, ...]) -> None:
-    """Raises BadRequestError that names the tag which cannot be one."""
-    for tag in tags:
-        if not TAG.fullmatch(tag):
-            raise BadRequestError(f"tags: {tag[:60]!r} is no tag; use up to 50 letters, digits, '.', '_' and '-'")
 
 
 @frozen(kw_only=True)
@@ -102,17 +84,17 @@ class Manifest:
     """Bytes: a slave must have them, a renderer gets no more; 0 for any."""
     only_slaves: tuple[str, ...] = ()  # names of slaves: no other gets the job; empty for all
     never_slaves: tuple[str, ...] = ()  # names of slaves that do not get the job
-    max_slaves: int = field(default=0, validator=validators.ge(0))  # that have frames of it at once; 0 for no limit
+    max_slaves: int = field(default=0, validator=limits.A_COUNT)  # that have frames of it at once; 0 for no limit
     after: tuple[str, ...] = ()  # ids of jobs of which every frame must be done first
     paused: bool = False  # announced as paused
-    start: float = field(default=0.0, validator=[validators.ge(0), validators.le(1e11)])  # not before; 0 for at once
+    start: float = field(default=0.0, validator=limits.A_TIME)  # not before; 0 for at once
     order: FrameOrder = FrameOrder.SEQUENCE
     results: str = ""  # a folder, as the client names it, to which slaves also write each result; empty for none
     chunk: int = field(default=0, validator=[validators.ge(0), validators.le(10_000)])  # frames; 0 is automatic
-    priority: int = field(default=1, validator=[validators.ge(1), validators.le(10)])
+    priority: int = field(default=1, validator=limits.A_PRIORITY)
     attempts: int = field(default=0, validator=[validators.ge(0), validators.le(100)])
     """Different slaves on which a frame must fail until it is given up; 0 for the coordinator's own number."""
-    stall: float = field(default=0.0, validator=[validators.ge(0), validators.le(1e6)])
+    stall: float = field(default=0.0, validator=limits.A_STALL)
     """Seconds without any sign of progress after which a renderer is ended; 0 adapts to the job's frames."""
     discard: bool = False  # results are not sent nor kept: to try a scene, or to measure a farm
     again: int = 0  # a different number makes a new job of an equal one
@@ -141,13 +123,13 @@ class Manifest:
             raise BadRequestError(f"colors: {self.colors!r} is not among the files")
         check_tags(self.tags)
         for job in self.after:
-            if not JOB_ID.fullmatch(job):
+            if not limits.JOB_ID.fullmatch(job):
                 raise BadRequestError(f"after: {job[:40]!r} is not a job's id of 16 hexadecimal digits")
         if both := set(self.only_slaves) & set(self.never_slaves):
             raise BadRequestError(f"only_slaves and never_slaves: {min(both)!r} is in both")
         if self.results:
             check_folder(self.results)
-        if not re.fullmatch(r"[0-9]{1,4}\.[0-9]{1,4}", self.blender):
+        if not limits.SERIES.fullmatch(self.blender):
             raise BadRequestError(f"blender: {self.blender!r} is not a version such as 4.5")
 
     @property
@@ -179,18 +161,18 @@ class Manifest:
 class JobChanges:
     """What can be changed of a job after it was announced. None leaves it as it is."""
 
-    priority: int | None = field(default=None, validator=validators.optional([validators.ge(1), validators.le(10)]))
-    max_slaves: int | None = field(default=None, validator=validators.optional(validators.ge(0)))
+    priority: int | None = field(default=None, validator=limits.either(limits.A_PRIORITY))
+    max_slaves: int | None = field(default=None, validator=limits.either(limits.A_COUNT))
 
 
 @frozen(kw_only=True)
 class Accepted:
     """The answer to an announced job."""
 
-    id: str
+    id: str = field(validator=limits.A_JOB)
     state: JobState
     new: bool  # False if the same manifest was announced before
-    missing: tuple[str, ...]  # SHA-256 of the blobs to upload; the job waits for them
+    missing: tuple[str, ...] = field(validator=limits.each(limits.A_SHA256))  # to upload; the job waits for them
     bases: dict[str, str]  # for some of them a blob that is there and may be similar: an earlier version of the file
 
 
@@ -198,10 +180,10 @@ class Accepted:
 class Counts:
     """How many frames are in each state."""
 
-    queued: int = 0
-    dispatched: int = 0
-    done: int = 0
-    error: int = 0
+    queued: int = field(default=0, validator=limits.A_COUNT)
+    dispatched: int = field(default=0, validator=limits.A_COUNT)
+    done: int = field(default=0, validator=limits.A_COUNT)
+    error: int = field(default=0, validator=limits.A_COUNT)
 
     @property
     def total(self) -> int:
@@ -212,54 +194,58 @@ class Counts:
 class JobInfo:
     """A job as it is reported."""
 
-    id: str
-    name: str
+    id: str = field(validator=limits.A_JOB)
+    name: str = field(validator=[validators.min_len(1), validators.max_len(200)])
     state: JobState
-    reason: str  # why it is in this state
+    reason: str = field(converter=limits.readable)  # why it is in this state
     frames: str
     counts: Counts
-    priority: int
-    blender: str  # the version that renders it ("4.5"), empty until its first frame pins it
-    created: float  # seconds since the epoch, as all times here
-    started: float | None  # first dispatch
-    finished: float | None
-    slaves: dict[str, int]  # frames done, by the slave's name
-    max_slaves: int = 0  # at once; 0 for no limit
-    using: int = 0  # slaves that have frames of it now
-    barred: tuple[str, ...] = ()  # names of the slaves that get no more of it, as they failed too often
+    priority: int = field(validator=limits.A_PRIORITY)
+    blender: str = field(validator=limits.A_SERIES_OR_NONE)
+    """The version that renders it ("4.5"), empty until its first frame pins it."""
+    created: float = field(validator=limits.A_TIME)  # seconds since the epoch, as all times here
+    started: float | None = field(validator=limits.either(limits.A_TIME))  # first dispatch
+    finished: float | None = field(validator=limits.either(limits.A_TIME))
+    slaves: dict[str, int] = field(validator=[limits.each(limits.A_NAME), limits.counts])
+    """Frames done, by the slave's name."""
+    max_slaves: int = field(default=0, validator=limits.A_COUNT)  # at once; 0 for no limit
+    using: int = field(default=0, validator=limits.A_COUNT)  # slaves that have frames of it now
+    barred: tuple[str, ...] = field(default=(), validator=limits.each(limits.A_NAME))
+    """Names of the slaves that get no more of it, as they failed too often."""
 
 
 @frozen(kw_only=True)
 class FrameInfo:
     """A frame as it is reported. Frames that were never dispatched are not listed one by one."""
 
-    frame: int
+    frame: int = field(validator=limits.A_FRAME)
     state: FrameState
-    attempts: int = 0  # failures so far
-    slave: str = ""  # name of the last slave that had it
-    seconds: float | None = None  # render time
-    sha256: str = ""  # of the result
-    size: int = 0  # bytes of the result
-    error: str = ""  # the last failure
+    attempts: int = field(default=0, validator=limits.A_COUNT)  # failures so far
+    slave: str = field(default="", validator=limits.A_NAME)  # name of the last slave that had it
+    seconds: float | None = field(default=None, validator=limits.either(limits.A_RENDER_TIME))
+    sha256: str = field(default="", validator=limits.A_RESULT)
+    size: int = field(default=0, validator=limits.A_SIZE)  # bytes of the result
+    error: str = field(default="", converter=limits.readable)  # the last failure
 
 
 @frozen(kw_only=True)
 class SlaveInfo:
     """A slave as it is reported."""
 
-    id: str
-    name: str
-    host: str
-    blender: str
-    threads: int
+    id: str = field(validator=limits.A_SLAVE)
+    name: str = field(validator=limits.A_NAME)
+    host: str = field(validator=limits.A_HOST)
+    blender: str = field(validator=limits.A_VERSION)
+    threads: int = field(validator=limits.A_THREAD_COUNT)
     features: tuple[str, ...]
     connected: bool
-    job: str  # id of the job that it renders, or empty
-    frame: int | None  # the frame that it renders
-    last_seen: float
+    job: str = field(validator=limits.A_JOB_OR_NONE)  # id of the job that it renders, or empty
+    frame: int | None = field(validator=limits.either(limits.A_FRAME))  # the frame that it renders
+    last_seen: float = field(validator=limits.A_TIME)
     tags: tuple[str, ...] = ()
-    memory: int = 0  # bytes of the machine; 0 if it is not known
-    sick: str = ""  # why it gets no work until it is healed; empty if it is well
+    memory: int = field(default=0, validator=limits.A_SIZE)  # bytes of the machine; 0 if it is not known
+    sick: str = field(default="", converter=limits.readable)
+    """Why it gets no work until it is healed; empty if it is well."""
 
 
 @frozen(kw_only=True)

@@ -5,7 +5,8 @@ On the wire each is a JSON object whose ``type`` is the class's name in kebab-ca
 
 from attrs import field, frozen, validators
 
-from .jobs import JobInfo, SlaveInfo, check_tags
+from . import limits
+from .jobs import JobInfo, SlaveInfo
 
 # --- slave -> coordinator ---------------------------------------------------------------------------------------------
 
@@ -14,8 +15,8 @@ from .jobs import JobInfo, SlaveInfo, check_tags
 class Held:
     """Frames of a lease that the slave renders, or whose results it still has to send."""
 
-    lease: int
-    frames: tuple[int, ...]
+    lease: int = field(validator=limits.A_LEASE)
+    frames: tuple[int, ...] = field(validator=limits.each(limits.A_FRAME))
 
 
 @frozen(kw_only=True)
@@ -29,61 +30,61 @@ class Hello:
     netrender: str = field(
         default="", validator=validators.matches_re(r"[0-9A-Za-z.+!_-]{0,40}")
     )  # the slave's version
-    slave: str = field(validator=validators.matches_re(r"[0-9a-f]{32}"))  # an id that the slave keeps for ever
-    name: str = field(validator=[validators.min_len(1), validators.max_len(100)])
-    host: str
-    blender: str = field(validator=validators.matches_re(r"[0-9]{1,4}\.[0-9]{1,4}\.[0-9].*"))  # "4.5.15"
-    threads: int = field(validator=[validators.ge(1), validators.le(65_536)])
-    features: tuple[str, ...] = ()
+    slave: str = field(validator=limits.A_SLAVE)  # an id that the slave keeps for ever
+    name: str = field(validator=[validators.min_len(1), limits.A_NAME])
+    host: str = field(validator=limits.A_HOST)
+    blender: str = field(validator=limits.A_VERSION)  # "4.5.15"
+    threads: int = field(validator=limits.A_THREAD_COUNT)
+    features: tuple[str, ...] = field(default=(), validator=limits.each(limits.A_NAME))
     holding: tuple[Held, ...] = ()
     tags: tuple[str, ...] = ()  # what it was started with, for jobs that ask for them
-    memory: int = field(default=0, validator=validators.ge(0))  # bytes that the machine has; 0 if not known
+    memory: int = field(default=0, validator=limits.A_SIZE)  # bytes that the machine has; 0 if not known
 
     def __attrs_post_init__(self) -> None:
-        check_tags(self.tags)
+        limits.check_tags(self.tags)
 
 
 @frozen(kw_only=True)
 class Started:
     """The renderer began this frame."""
 
-    lease: int
-    frame: int
+    lease: int = field(validator=limits.A_LEASE)
+    frame: int = field(validator=limits.A_FRAME)
 
 
 @frozen(kw_only=True)
 class Progress:
     """How far the current frame is."""
 
-    lease: int
-    frame: int
-    sample: int
-    samples: int
+    lease: int = field(validator=limits.A_LEASE)
+    frame: int = field(validator=limits.A_FRAME)
+    sample: int = field(validator=limits.A_COUNT)
+    samples: int = field(validator=limits.A_COUNT)
 
 
 @frozen(kw_only=True)
 class Failed:
     """The frame could not be rendered here. Its log was sent before."""
 
-    lease: int
-    frame: int
-    message: str
+    lease: int = field(validator=limits.A_LEASE)
+    frame: int = field(validator=limits.A_FRAME)
+    message: str = field(converter=limits.readable)
 
 
 @frozen(kw_only=True)
 class Done:
     """The frame is rendered, of a job whose results are discarded. Any other is done by its result."""
 
-    lease: int
-    frame: int
-    seconds: float = field(validator=validators.ge(0))  # render time
+    lease: int = field(validator=limits.A_LEASE)
+    frame: int = field(validator=limits.A_FRAME)
+    seconds: float = field(validator=limits.A_RENDER_TIME)
 
 
 @frozen(kw_only=True)
 class Goodbye:
     """The slave stops. Frames that it has neither rendered nor delivered go back to the queue at once."""
 
-    reason: str = ""
+    reason: str = field(default="", converter=limits.readable)
 
 
 # --- coordinator -> slave ---------------------------------------------------------------------------------------------
@@ -101,20 +102,21 @@ class Welcome:
 class Work:
     """A chunk: render these frames, in this order, under this lease. Fetch the job's files now."""
 
-    lease: int
-    job: str
-    frames: tuple[int, ...]
+    lease: int = field(validator=limits.A_LEASE)
+    job: str = field(validator=limits.A_JOB)
+    frames: tuple[int, ...] = field(validator=limits.each(limits.A_FRAME))
     scene: str = ""  # leases of jobs with an equal one render the same open scene; empty for one of its own
-    stall: float = 0.0  # seconds without a sign of progress after which the renderer is to be ended; 0 for never
+    stall: float = field(default=0.0, validator=limits.A_STALL)
+    """Seconds without a sign of progress after which the renderer is to be ended; 0 for never."""
 
 
 @frozen(kw_only=True)
 class Cancel:
     """The lease, or only some of its frames, is revoked: stop them, drop their results."""
 
-    lease: int
-    reason: str
-    frames: tuple[int, ...] = ()  # empty for all
+    lease: int = field(validator=limits.A_LEASE)
+    reason: str = field(converter=limits.readable)
+    frames: tuple[int, ...] = field(default=(), validator=limits.each(limits.A_FRAME))  # empty for all
 
 
 @frozen(kw_only=True)
@@ -127,7 +129,7 @@ class Refused:
     """The connection ends, for this reason: an error's code and message."""
 
     code: str
-    message: str
+    message: str = field(converter=limits.readable)
 
 
 # --- coordinator -> whoever watches (server-sent events) --------------------------------------------------------------
@@ -143,34 +145,34 @@ class JobChanged:
 @frozen(kw_only=True)
 class FrameDispatched:
     job: str
-    frame: int
-    slave: str
+    frame: int = field(validator=limits.A_FRAME)
+    slave: str = field(validator=limits.A_NAME)
 
 
 @frozen(kw_only=True)
 class FrameStarted:
     job: str
-    frame: int
-    slave: str
+    frame: int = field(validator=limits.A_FRAME)
+    slave: str = field(validator=limits.A_NAME)
 
 
 @frozen(kw_only=True)
 class FrameProgress:
     job: str
-    frame: int
-    slave: str
-    sample: int
-    samples: int
+    frame: int = field(validator=limits.A_FRAME)
+    slave: str = field(validator=limits.A_NAME)
+    sample: int = field(validator=limits.A_COUNT)
+    samples: int = field(validator=limits.A_COUNT)
 
 
 @frozen(kw_only=True)
 class FrameDone:
     job: str
-    frame: int
-    slave: str
-    seconds: float
-    sha256: str
-    size: int
+    frame: int = field(validator=limits.A_FRAME)
+    slave: str = field(validator=limits.A_NAME)
+    seconds: float = field(validator=limits.A_RENDER_TIME)
+    sha256: str = field(validator=limits.A_RESULT)
+    size: int = field(validator=limits.A_SIZE)
 
 
 @frozen(kw_only=True)
@@ -178,9 +180,9 @@ class FrameFailed:
     """An attempt failed. ``final`` if the frame is given up, else it is queued again."""
 
     job: str
-    frame: int
-    slave: str
-    message: str
+    frame: int = field(validator=limits.A_FRAME)
+    slave: str = field(validator=limits.A_NAME)
+    message: str = field(converter=limits.readable)
     final: bool
 
 
@@ -189,8 +191,8 @@ class FrameQueued:
     """The frame went back to the queue: its slave was lost, or it was reset."""
 
     job: str
-    frame: int
-    reason: str
+    frame: int = field(validator=limits.A_FRAME)
+    reason: str = field(converter=limits.readable)
 
 
 @frozen(kw_only=True)
@@ -198,8 +200,8 @@ class LogAppended:
     """A frame's log grew to ``size`` bytes."""
 
     job: str
-    frame: int
-    size: int
+    frame: int = field(validator=limits.A_FRAME)
+    size: int = field(validator=limits.A_SIZE)
 
 
 @frozen(kw_only=True)

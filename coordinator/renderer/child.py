@@ -206,7 +206,7 @@ class Child:
                 self._kill_because(f"it sent {reply['type']!r} without being asked")
             else:
                 self._pending.set_result(reply)
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             self._kill_because(f"it sent a line that is no answer: {text[:80]!r}")
 
     async def _read_log(self) -> None:

@@ -11,6 +11,7 @@ from ..constants import OLDEST_BLENDER, RENDERER_START
 from ..protocol import codec
 from ..protocol.frames import FrameRange
 from ..protocol.jobs import RenderSettings
+from ..protocol.limits import MAX_SECONDS
 from .child import Child, OnLog, OnProgress
 from .commands import REMEDY
 from .replies import Inspection, Ready
@@ -93,12 +94,12 @@ class Renderer:
             mapped=list(mapped),
             inside=list(inside),
         )
-        return float(reply["seconds"])
+        return _seconds(self._child, reply)
 
     async def render(self, frame: int, output: Path) -> float:
         """Render one frame of the open scene; returns the seconds it took. Raises RendererError."""
         reply = await self._ask("rendered", do="render", frame=frame, output=str(output))
-        return float(reply["seconds"])
+        return _seconds(self._child, reply)
 
     async def inspect(
         self,
@@ -143,6 +144,14 @@ def _expect(child: Child, expected: str, reply: dict[str, Any]) -> dict[str, Any
     if reply["type"] != expected:
         child.give_up(f"it answered {reply['type']!r} where {expected!r} was expected")
     return reply
+
+
+def _seconds(child: Child, reply: dict[str, Any]) -> float:
+    """How long it took: what Blender says of a scene may be any number, and a slave tells it to the farm."""
+    seconds = reply.get("seconds")
+    if not isinstance(seconds, int | float) or not 0 <= seconds <= MAX_SECONDS:
+        child.give_up(f"it answered a {reply['type']!r} that is wrong: {str(seconds)[:40]} seconds")
+    return float(seconds)
 
 
 def _structure(child: Child, reply: dict[str, Any], cls: type[T]) -> T:

@@ -1,15 +1,17 @@
 """What a renderer answers. The commands and answers: docs/protocol.md, "Agent and renderer"."""
 
-from attrs import frozen
+from attrs import field, frozen
+
+from ..protocol import limits
 
 
 @frozen(kw_only=True)
 class Ready:
     """What the renderer is, once it can take commands."""
 
-    blender: str  # "4.5.15"
+    blender: str = field(validator=limits.A_VERSION)  # "4.5.15"
     engines: tuple[str, ...]
-    features: tuple[str, ...]
+    features: tuple[str, ...] = field(validator=limits.each(limits.A_NAME))
     pid: int
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from ..errors import NotFoundError, StaleLeaseError
+from ..protocol.limits import MAX_STALL
 from ..protocol.states import FrameState
 from . import events as e
 from .farm import Farm
@@ -119,8 +120,8 @@ def stall(farm: Farm, job: Job, slave: Slave) -> float:
         return job.manifest.stall
     expected = job.expected(slave.id)
     if expected is None:
-        return farm.policy.stall_blind
-    return max(farm.policy.stall_least, farm.policy.stall_factor * expected)
+        return min(farm.policy.stall_blind, MAX_STALL)
+    return min(max(farm.policy.stall_least, farm.policy.stall_factor * expected), MAX_STALL)
 
 
 def settle(farm: Farm, lease: Lease, frame: int) -> list[e.Decision]:

@@ -28,6 +28,8 @@ from ..constants import (
 )
 from ..errors import UsageError
 
+MOST = 1e9  # of any setting; in seconds, 31 years
+
 
 @frozen(kw_only=True)
 class Policy:
@@ -56,6 +58,8 @@ class Policy:
         for name, value in attrs.asdict(self).items():
             if not isfinite(value):
                 raise UsageError(f"setting {name}: {value} is not a number that is finite")
+            if value > MOST:
+                raise UsageError(f"setting {name}: {value:g} is too large; {MOST:g} is the most")
             if value < 0 or (value == 0 and name not in ("first_frames", "sticky", "usage_ahead")):
                 raise UsageError(f"setting {name}: {value:g} is too small")
 

@@ -8,7 +8,7 @@ from .. import chunking
 from ..constants import BATCH_BLOBS, SMALL_BLOB
 from ..errors import BadRequestError, NotFoundError
 from ..protocol import batches, codec, deltas
-from ..protocol.jobs import check_sha256
+from ..protocol.limits import check_sha256
 from ..scheduling.events import BlobsArrived
 from ..store import rebuilding
 from ..store.blobs import Blobs

@@ -7,7 +7,8 @@ from aiohttp import web
 
 from ..constants import SMALL_BLOB
 from ..errors import BadRequestError, FrameFailedError, NotFoundError
-from ..protocol.jobs import FrameInfo, check_sha256
+from ..protocol.jobs import FrameInfo
+from ..protocol.limits import check_sha256
 from ..protocol.messages import LogAppended
 from ..protocol.states import FrameState
 from ..scheduling.events import FrameDone

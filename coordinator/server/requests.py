@@ -14,7 +14,7 @@ from .. import compression
 from ..constants import BATCH_BYTES, PROBLEM_HEADER, REQUEST_SILENCE, TRANSFER_BLOCK
 from ..errors import BadRequestError
 from ..protocol import codec
-from ..protocol.jobs import JOB_ID, SLAVE_ID, check_sha256
+from ..protocol.limits import MAX_SECONDS, SLAVE_ID, check_job_id, check_sha256
 from .service import Service
 
 SERVICE = web.AppKey("service", Service)
@@ -44,10 +44,7 @@ async def batch(request: web.Request) -> bytes:
 
 
 def job_id(request: web.Request) -> str:
-    job = request.match_info["job"]
-    if not JOB_ID.fullmatch(job):
-        raise BadRequestError(f"job {job[:40]!r} is not 16 hexadecimal digits")
-    return job
+    return check_job_id(request.match_info["job"])
 
 
 def slave_id(request: web.Request) -> str:
@@ -87,8 +84,8 @@ def seconds_header(request: web.Request, name: str) -> float:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not 0 <= value < math.inf:
-        raise BadRequestError(f"header {name}: {text[:40]!r} is not a number of seconds")
+    if not 0 <= value <= MAX_SECONDS:  # nor is NaN
+        raise BadRequestError(f"header {name}: {text[:40]!r} is not a number of seconds up to {MAX_SECONDS:.0f}")
     return value
 
 

@@ -28,6 +28,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--hang-at", type=int)
     parser.add_argument("--garbage-at", type=int)
     parser.add_argument("--tell-paths", action="store_true", help="log them, and name them in a failure")
+    parser.add_argument("--seconds", type=float, default=0.5, help="what it says that a frame took")
     parser.add_argument("--lines", type=int, default=1, help="log lines a frame")
     return parser.parse_known_args()[0]
 
@@ -81,7 +82,7 @@ class Fake:
         partial = Path(output + ".part")
         partial.write_text(f"frame {frame} of {self.blend}")
         partial.replace(output)
-        say(type="rendered", frame=frame, seconds=0.5)
+        say(type="rendered", frame=frame, seconds=options.seconds)
 
 
 def end_with_input(commands: "list[str]", news: threading.Semaphore, stubborn: bool) -> None:

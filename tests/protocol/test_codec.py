@@ -35,6 +35,9 @@ class Outer:
     counts: dict[str, int] = field(factory=dict)
 
 
+INTEGERS = st.integers(-(2**63), 2**63 - 1)
+
+
 @given(
     st.builds(
         Outer,
@@ -42,10 +45,10 @@ class Outer:
         ratio=st.floats(allow_nan=False, allow_infinity=False),
         flag=st.booleans(),
         state=st.sampled_from(JobState),
-        maybe=st.none() | st.integers(),
-        parts=st.lists(st.builds(Inner, path=st.just("a"), size=st.integers())).map(tuple),
-        numbers=st.lists(st.integers()).map(tuple),
-        counts=st.dictionaries(st.sampled_from("ab"), st.integers()),
+        maybe=st.none() | INTEGERS,
+        parts=st.lists(st.builds(Inner, path=st.just("a"), size=INTEGERS)).map(tuple),
+        numbers=st.lists(INTEGERS).map(tuple),
+        counts=st.dictionaries(st.sampled_from("ab"), INTEGERS),
     )
 )
 def test_what_is_written_is_read_as_the_same(value: Outer) -> None:
@@ -74,8 +77,15 @@ def test_what_is_written_is_read_as_the_same(value: Outer) -> None:
         ({"parts": [{"path": "a"}, {}]}, "parts[1].path: missing"),
         ({"parts": [{"path": "a", "zip": 1, "colour": 1}]}, "parts[0]: unknown field colour, zip"),
         ({"numbers": [1, 2, "3"]}, "numbers[2]: expected int"),
-        ({"counts": []}, "counts"),
+        ({"counts": []}, "counts: expected an object, got []"),
         ({"counts": {"a": "1"}}, "counts"),
+        ({"counts": {"\ud800": 1}}, "counts: '\\ud800' has a character"),
+        ({"numbers": [2**63]}, "numbers[0]: 9223372036854775808 is not an integer of 64 bits"),
+        ({"numbers": [-(2**70)]}, "is not an integer of 64 bits"),
+        ({"maybe": 1e30}, "is not an integer of 64 bits"),
+        ({"ratio": 10**400}, "ratio: expected a finite number"),
+        ({"\ud800" * 100: 1}, "unknown field '\\ud800"),
+        ({f"field {number}": 1 for number in range(1000)}, "field 101 and 995 more"),
         ({"colour": "red"}, "body: unknown field colour"),
     ],
 )
@@ -83,6 +93,23 @@ def test_what_is_wrong_is_named(change: dict[str, Any], says: str) -> None:
     with pytest.raises(BadRequestError) as caught:
         codec.loads(json.dumps({"name": "abc"} | change), Outer)
     assert says in caught.value.message
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "1" + "0" * 400])
+@pytest.mark.parametrize("field", ["ratio", "maybe", "numbers"])
+def test_no_number_is_infinite(number: str, field: str) -> None:
+    value = f"[{number}]" if field == "numbers" else number
+    with pytest.raises(BadRequestError, match=field):
+        codec.loads(f'{{"name": "a", "{field}": {value}}}', Outer)
+
+
+@pytest.mark.parametrize("kind", [Outer, list[Outer], tuple[str, ...], dict[str, int], list[int]])
+def test_what_is_nested_as_deeply_as_json_may_be(kind: Any) -> None:
+    """It is told by a part of it, for which there must be room on the stack."""
+    for depth in range(800, 1100):
+        for text in ("[" * depth + "]" * depth, '{"a":' * depth + "1" + "}" * depth):
+            with pytest.raises(BadRequestError):
+                codec.loads(text, kind)
 
 
 def test_a_missing_field_is_named() -> None:
@@ -113,6 +140,9 @@ def test_lists_are_read_too() -> None:
     assert codec.loads('[{"path": "a"}]', list[Inner]) == [Inner(path="a")]
     with pytest.raises(BadRequestError, match=r"^\[0\]\.path: missing"):
         codec.loads("[{}]", list[Inner])
+    for other in ('{"path": 1}', '"text"', "null", "1"):
+        with pytest.raises(BadRequestError, match="body: expected an array"):
+            codec.loads(other, list[Inner])
 
 
 # --- messages ---------------------------------------------------------------------------------------------------------

@@ -82,6 +82,7 @@ def test_the_canonical_form(text: str, canonical: str) -> None:
         (str(LAST_FRAME + 1), f"the last is {LAST_FRAME}"),
         (f"{FIRST_FRAME - 1}-1", "no frame"),
         ("9" * 5000, "is not"),
+        ("1-1000000," * 10_000, "overlap too much"),
     ],
 )
 def test_what_is_no_range_is_named(text: str, says: str) -> None:

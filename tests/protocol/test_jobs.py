@@ -8,7 +8,8 @@ import pytest
 
 from coordinator.errors import BadFramesError, BadPathError, BadRequestError, NetrenderError
 from coordinator.protocol import codec
-from coordinator.protocol.jobs import JOB_ID, Counts, File, Manifest, RenderSettings, check_sha256
+from coordinator.protocol.jobs import Counts, File, Manifest, RenderSettings
+from coordinator.protocol.limits import JOB_ID, check_sha256
 
 from ..submissions import manifest
 

@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coordinator.errors import NetrenderError, NotFoundError
+from coordinator.protocol.frames import FIRST_FRAME, LAST_FRAME
 from coordinator.protocol.jobs import JobChanges
+from coordinator.protocol.limits import MAX_BYTES, MAX_COUNT, MAX_LEASE
 from coordinator.protocol.messages import Held
 from coordinator.protocol.states import FrameOrder
 from coordinator.scheduling import events as e
@@ -18,13 +20,17 @@ from coordinator.scheduling.step import step
 from coordinator.scheduling.upkeep import due
 from coordinator.server.reports import job_info, slave_info
 
+from ..slaves import slave_id
 from .farms import BLOB, FarmUnderTest, manifest
 
 MOST = 2**63 - 1  # what the database holds
 SECONDS = st.sampled_from([0.0, 5e-324, 1e-9, 0.5, 30.0, 1e7, 1e300, 1.7e308]) | st.floats(0, 1e308)
 TIMES = st.sampled_from([0.0, 1.0, 1e3, 1.8e9, 1e11]) | st.floats(0, 1e11)
 NUMBERS = st.integers(-2, 6) | st.sampled_from([-MOST, MOST, 2**31])
-SLAVES = st.sampled_from(["a", "b", "c"])
+LEASES = st.integers(0, 6) | st.just(MAX_LEASE)
+FRAMES = st.integers(-2, 6) | st.sampled_from([FIRST_FRAME, LAST_FRAME])
+NAMES = ["a", "b", "c"]
+SLAVES = st.sampled_from([slave_id(name) for name in NAMES])
 JOBS = [
     manifest("1-4", chunk=0, priority=10),
     manifest("-2-3", chunk=2, name="spread", order=FrameOrder.SPREAD, max_slaves=1, priority=1),
@@ -54,7 +60,7 @@ EVENTS = st.one_of(
         e.JobChanged,
         job=IDS,
         changes=st.builds(
-            JobChanges, priority=st.none() | st.integers(1, 10), max_slaves=st.sampled_from([0, 1, MOST])
+            JobChanges, priority=st.none() | st.integers(1, 10), max_slaves=st.sampled_from([0, 1, MAX_COUNT])
         ),
     ),
     event(e.SlaveHealed, slave=SLAVES),
@@ -62,15 +68,15 @@ EVENTS = st.one_of(
     event(
         e.SlaveJoined,
         slave=SLAVES,
-        name=SLAVES | st.text(max_size=3),
+        name=st.sampled_from(NAMES) | st.text(max_size=3),
         host=st.text(max_size=3),
         blender=st.sampled_from(["4.5.15", "0.0.0", "9999.9999.9 alpha"]),
         threads=st.sampled_from([1, 65_536]),
         features=st.sampled_from([(), ("gpu", "gpu")]),
-        holding=st.lists(
-            st.builds(Held, lease=NUMBERS, frames=st.lists(NUMBERS, max_size=3).map(tuple)), max_size=3
-        ).map(tuple),
-        memory=st.sampled_from([0, 1, MOST]),
+        holding=st.lists(st.builds(Held, lease=LEASES, frames=st.lists(FRAMES, max_size=3).map(tuple)), max_size=3).map(
+            tuple
+        ),
+        memory=st.sampled_from([0, 1, MAX_BYTES]),
         tags=st.sampled_from([(), ("t",)]),
     ),
     event(e.SlaveLeft, slave=SLAVES, reason=st.text(max_size=3)),
@@ -81,7 +87,7 @@ EVENTS = st.one_of(
 )
 BEGINNING = [
     *(e.JobAnnounced(now=1.0, manifest=job, missing=frozenset()) for job in JOBS[:3]),
-    *(e.SlaveJoined(now=1.0, slave=name, name=name, host="h", blender="4.5.15", threads=1) for name in "ab"),
+    *(e.SlaveJoined(now=1.0, slave=slave_id(name), name=name, host="h", blender="4.5.15", threads=1) for name in "ab"),
 ]
 
 

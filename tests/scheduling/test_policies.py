@@ -1,9 +1,12 @@
 """Who may have what, the error policy, and what holds a job back: events in, decisions out."""
 
+import math
+
 import pytest
 
 from coordinator.errors import NotFoundError, UsageError
 from coordinator.protocol.jobs import JobChanges
+from coordinator.protocol.limits import MAX_SECONDS, MAX_STALL
 from coordinator.protocol.states import FrameOrder, FrameState, JobState
 from coordinator.scheduling import events as e
 from coordinator.scheduling import explain
@@ -287,6 +290,22 @@ def test_the_other_one_goes_on_when_one_of_two_is_lost(farm: FarmUnderTest, lost
     assert next(iter(farm.farm.jobs.values())).state is J.FINISHED
 
 
+@pytest.mark.parametrize("seconds", [0.0, 5e-324, 1e-300, MAX_SECONDS])
+def test_no_time_of_a_frame_is_too_short_or_too_long_to_reckon_with(farm: FarmUnderTest, seconds: float) -> None:
+    """Whatever Done may say: a speed, a chunk and a limit that follow from it are numbers."""
+    farm.join("anna")
+    farm.join("bert")
+    farm.job(manifest("1-100", chunk=0, discard=True))
+    for number in range(1, 40):
+        for lease in [one for one in farm.farm.leases.values() if one.frames]:
+            frame = min(lease.frames)
+            farm.start(lease.id, frame)
+            farm.done(lease.id, frame, seconds if number % 2 else MAX_SECONDS - seconds)
+    for slave in farm.farm.slaves.values():
+        assert slave.seconds is not None and math.isfinite(slave.seconds)
+    assert all(0 < one.stall <= MAX_STALL for one in farm.grants.values())
+
+
 # --- settings ---------------------------------------------------------------------------------------------------------
 
 
@@ -298,6 +317,7 @@ def test_settings_are_read_and_checked() -> None:
         ({"chunk_target": "0"}, "small"),
         ({"chunk_target": "nan"}, "finite"),
         ({"usage_memory": "1e999"}, "finite"),
+        ({"stall_factor": "1e300"}, "too large"),
     ):
         with pytest.raises(UsageError, match=named):
             policy(settings)
