@@ -10,6 +10,7 @@ OLDEST_BLENDER = (4, 2)
 
 MAX_FRAMES_PER_JOB = 100_000  # frames; more is nearly always a slip of the keyboard
 MAX_JSON_BODY = 16 * 2**20  # bytes; a manifest of 50,000 files fits
+MAX_ARCHIVE_JSON = 64 * 2**20  # bytes of an archive's job.json: a manifest, and 200 bytes for each of 100,000 frames
 MAX_LOG = 1 * 2**20  # bytes kept of a frame's log
 TRANSFER_BLOCK = 256 * 2**10  # bytes read and written at once when files are streamed
 

@@ -109,10 +109,11 @@ def restored(farm: Farm, event: e.JobRestored) -> list[e.Decision]:
         finished=info.finished,
         done_by=dict(info.slaves),
     )
-    ended = [frame for frame in event.frames if frame.state in (FrameState.DONE, FrameState.ERROR)]
-    job.frames.restore({frame.frame: frame.state for frame in ended})
+    job.frames.restore({frame.frame: frame.state for frame in event.frames})
+    job.attempts = {frame.frame: frame.attempts for frame in event.frames if frame.attempts}
+    job.dispatched = len(event.frames)
     farm.add(job)
-    frames = [
+    frames: list[e.Decision] = [
         e.FrameMoved(
             job=job.id,
             frame=frame.frame,
@@ -123,9 +124,9 @@ def restored(farm: Farm, event: e.JobRestored) -> list[e.Decision]:
             sha256=frame.sha256,
             size=frame.size,
         )
-        for frame in ended
+        for frame in event.frames
     ]
-    return [job_moved(job), *frames]
+    return [*frames, job_moved(job)]  # whoever counts along begins with the last word
 
 
 def commanded(farm: Farm, event: e.JobCommanded) -> list[e.Decision]:

@@ -28,11 +28,16 @@ async def status(request: web.Request) -> web.Response:
 
 async def announce(request: web.Request) -> web.Response:
     manifest: Manifest = await r.body(request, Manifest)
+    check_frame_count(request, manifest)
+    accepted = await r.service(request).announce(manifest)
+    return r.answer(accepted, status=201 if accepted.new else 200)
+
+
+def check_frame_count(request: web.Request, manifest: Manifest) -> None:
+    """Raises BadFramesError for a job, announced or restored, that has more frames than a job may have here."""
     frames, most = len(FrameRange.parse(manifest.frames)), request.app[MAX_FRAMES]
     if frames > most:
         raise BadFramesError(f"frames: {frames} are more than the {most} that a job may have here (--max-frames)")
-    accepted = await r.service(request).announce(manifest)
-    return r.answer(accepted, status=201 if accepted.new else 200)
 
 
 async def all_jobs(request: web.Request) -> web.Response:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from attrs import frozen
 
-from ..constants import MAX_JSON_BODY, TRANSFER_BLOCK
-from ..errors import BadRequestError
-from ..protocol import codec
+from ..constants import MAX_ARCHIVE_JSON, MAX_LOG, TRANSFER_BLOCK
+from ..errors import BadRequestError, ConflictError, NetrenderError
+from ..protocol import codec, history
+from ..protocol.frames import frame_stem
 from ..protocol.jobs import FrameInfo, JobInfo, Manifest
-from ..protocol.states import ENDED
+from . import tar
 
 ABOUT = "job.json"
 _SOURCES, _RESULTS, _LOGS = "sources", "results", "logs"
@@ -25,6 +26,9 @@ class About:
     manifest: Manifest
     job: JobInfo
     frames: tuple[FrameInfo, ...]
+
+
+# --- out --------------------------------------------------------------------------------------------------------------
 
 
 @frozen(kw_only=True)
@@ -44,15 +48,22 @@ def entries(
         yield _entry(f"{_SOURCES}/{file.path}", blob(file.sha256))
     for frame in about.frames:
         if frame.sha256:
-            yield _entry(_result_name(frame.frame), result(frame.sha256))
+            yield _entry(f"{_RESULTS}/{frame_stem(frame.frame)}.exr", result(frame.sha256))
         path = log(frame.frame)
         if path.is_file():
-            yield _entry(f"{_LOGS}/{frame.frame:04}.log", path)
+            yield _entry(f"{_LOGS}/{frame_stem(frame.frame)}.log", path)
 
 
-def blocks(about: About, files: list[Entry]) -> Iterator[bytes]:
+def text(about: About) -> bytes:
+    """What ``job.json`` holds. Raises ConflictError for a job that could not be restored."""
+    found = codec.dumps(about).encode()
+    if len(found) > MAX_ARCHIVE_JSON:
+        raise ConflictError(f"job {about.job.id} has too many frames and errors for an archive; gather its frames")
+    return found
+
+
+def blocks(text: bytes, files: list[Entry]) -> Iterator[bytes]:
     """The archive, a block at a time. Raises OSError."""
-    text = codec.dumps(about).encode()
     yield _head(ABOUT, len(text)) + text + _padding(len(text))
     for entry in files:
         yield _head(entry.name, entry.size)
@@ -65,57 +76,14 @@ def blocks(about: About, files: list[Entry]) -> Iterator[bytes]:
     yield _END
 
 
-def about(path: Path) -> About:
-    """What is archived. Raises BadRequestError if the file is no archive of ours."""
-    try:
-        with tarfile.open(path, "r:") as archive:
-            file = archive.extractfile(ABOUT)
-            text = file.read(MAX_JSON_BODY) if file is not None else b""
-    except (tarfile.TarError, KeyError, OSError) as error:
-        raise BadRequestError(f"body: it is no archive of a job: {error}") from error
-    found: About = codec.loads(text, About)
-    if found.job.state not in ENDED or found.job.id != found.manifest.id:
-        raise BadRequestError(f"body: {ABOUT} is not that of a job that is over")
-    return found
-
-
-def contents(about: About) -> Iterator[tuple[str, str, bool]]:
-    """The name in the archive and the SHA-256 of each source and result; the last is True for results."""
-    for file in about.manifest.files:
-        yield f"{_SOURCES}/{file.path}", file.sha256, False
-    for frame in about.frames:
-        if frame.sha256:
-            yield _result_name(frame.frame), frame.sha256, True
-
-
-async def member(archive: tarfile.TarFile, name: str) -> AsyncIterator[bytes]:
-    """The bytes of one file of the archive. Raises BadRequestError if it is not there."""
-    try:
-        file = archive.extractfile(name)  # never a path on this disk: what is read is stored by its SHA-256
-    except KeyError:
-        file = None
-    if file is None:
-        raise BadRequestError(f"body: the archive has no {name}")
-    try:
-        while block := await asyncio.to_thread(file.read, 4 * TRANSFER_BLOCK):
-            yield block
-    except tarfile.TarError as error:
-        raise BadRequestError(f"body: the archive is damaged at {name}: {error}") from error
-
-
-def _result_name(frame: int) -> str:
-    return f"{_RESULTS}/{frame:04}.exr"
+def length(text: bytes, files: list[Entry]) -> int:
+    """Bytes of the whole archive."""
+    sizes = [(ABOUT, len(text)), *((entry.name, entry.size) for entry in files)]
+    return sum(len(_head(name, size)) + size + len(_padding(size)) for name, size in sizes) + len(_END)
 
 
 def _entry(name: str, path: Path) -> Entry:
     return Entry(name=name, path=path, size=path.stat().st_size)
-
-
-def length(about: About, files: list[Entry]) -> int:
-    """Bytes of the whole archive."""
-    text = codec.dumps(about).encode()
-    sizes = [(ABOUT, len(text)), *((entry.name, entry.size) for entry in files)]
-    return sum(len(_head(name, size)) + size + len(_padding(size)) for name, size in sizes) + len(_END)
 
 
 def _head(name: str, size: int) -> bytes:
@@ -126,3 +94,88 @@ def _head(name: str, size: int) -> bytes:
 
 def _padding(size: int) -> bytes:
     return bytes(-size % tarfile.BLOCKSIZE)
+
+
+# --- in ---------------------------------------------------------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class Content:
+    """A source or a result that the archive must have, unless it is stored already."""
+
+    name: str
+    sha256: str
+    result: bool
+    member: tar.Member | None  # where it is in the archive
+
+    @property
+    def size(self) -> int:
+        return 0 if self.member is None else self.member.size
+
+
+@frozen(kw_only=True)
+class Archive:
+    """An archive that somebody sent, all of whose names and numbers are checked."""
+
+    path: Path
+    about: About
+    contents: tuple[Content, ...]
+    logs: dict[int, tar.Member]  # by frame
+
+    def log(self, frame: int) -> bytes:
+        """What the archive has of a frame's log; no more than a log may have."""
+        member = self.logs[frame]
+        with self.path.open("rb") as file:
+            file.seek(member.offset)
+            return file.read(min(member.size, MAX_LOG))
+
+
+def read(path: Path) -> Archive:
+    """What is archived. Raises BadRequestError if the file is no archive of ours, OSError if it cannot be read."""
+    members = tar.members(path)
+    if (head := members.get(ABOUT)) is None:
+        raise BadRequestError(f"body: it is no archive of a job: it has no {ABOUT}")
+    if head.size > MAX_ARCHIVE_JSON:
+        raise BadRequestError(f"body: {ABOUT} has {head.size} bytes; {MAX_ARCHIVE_JSON} are taken")
+    with path.open("rb") as file:
+        file.seek(head.offset)
+        text = file.read(head.size)
+    try:
+        about: About = codec.loads(text, About)
+        history.check_archive(about.manifest, about.job, about.frames)
+    except NetrenderError as error:
+        raise BadRequestError(f"body: {ABOUT}: {error.message}") from error
+    return Archive(path=path, about=about, contents=tuple(_contents(about, members)), logs=_logs(about, members))
+
+
+def _contents(about: About, members: dict[str, tar.Member]) -> Iterator[Content]:
+    for file in about.manifest.files:
+        name = f"{_SOURCES}/{file.path}"
+        yield Content(name=name, sha256=file.sha256, result=False, member=members.get(name))
+    for frame in about.frames:
+        if frame.sha256:
+            name, member = _find(members, _RESULTS, frame.frame, ".exr")
+            if member is not None and member.size != frame.size:
+                raise BadRequestError(f"body: {name} has {member.size} bytes, and {ABOUT} says {frame.size}")
+            yield Content(name=name, sha256=frame.sha256, result=True, member=member)
+
+
+def _logs(about: About, members: dict[str, tar.Member]) -> dict[int, tar.Member]:
+    found = {frame.frame: _find(members, _LOGS, frame.frame, ".log")[1] for frame in about.frames}
+    return {frame: member for frame, member in found.items() if member is not None}
+
+
+def _find(members: dict[str, tar.Member], folder: str, frame: int, ending: str) -> tuple[str, tar.Member | None]:
+    """A frame's file, and its name; Netrender 0.1 counted the minus of a negative frame as one of the four digits."""
+    name, before = (f"{folder}/{stem}{ending}" for stem in (frame_stem(frame), f"{frame:04}"))
+    return name, members.get(name) or members.get(before)
+
+
+async def content(path: Path, member: tar.Member) -> AsyncIterator[bytes]:
+    """The bytes of one file of the archive."""
+    with path.open("rb") as file:
+        file.seek(member.offset)
+        left = member.size
+        while left and (block := await asyncio.to_thread(file.read, min(4 * TRANSFER_BLOCK, left))):
+            left -= len(block)
+            yield block

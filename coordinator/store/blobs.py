@@ -6,6 +6,7 @@ import hashlib
 import logging
 import os
 import shutil
+import tempfile
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import suppress
@@ -15,10 +16,13 @@ from typing import BinaryIO
 from ..constants import BATCH_BLOBS, SETTLE_DELAY, TRANSFER_BLOCK
 from ..errors import BlobMismatchError, NetrenderError, StorageError, WrongOffsetError
 from ..protocol import batches
+from ..protocol.limits import check_sha256
 from . import shelf
 from .journal import Journal, sync_folder
 
 log = logging.getLogger(__name__)
+
+_TEMPORARY = "upload-"
 
 
 class Blobs:
@@ -32,6 +36,7 @@ class Blobs:
             self._partial.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StorageError(f"folder {root}: {error.strerror}; choose another with --data") from error
+        self._remove_temporary()
         self._journal = Journal(root, self.path)
         self._small: list[tuple[bytes, asyncio.Future[None]]] = []  # packed, and who waits for them
         self._gathering: asyncio.Task[None] | None = None
@@ -39,12 +44,28 @@ class Blobs:
         self._settling: asyncio.Task[None] | None = None
 
     def path(self, sha256: str) -> Path:
-        return self._root / sha256[:2] / sha256
+        """Where the blob is, or would be. Raises BadRequestError for a name that is no SHA-256: it might be a path."""
+        return self._root / check_sha256(sha256)[:2] / sha256
 
-    @property
-    def folder(self) -> Path:
-        """Where uploads that are not blobs yet may be put."""
-        return self._partial
+    def _part(self, sha256: str) -> Path:
+        """Where the blob is while it arrives. Raises as ``path`` does."""
+        return self._partial / check_sha256(sha256)
+
+    def temporary(self) -> Path:
+        """A new file beside the blobs, for an upload that is none; the next start removes it if nobody did.
+
+        Raises OSError.
+        """
+        descriptor, path = tempfile.mkstemp(dir=self._partial, prefix=_TEMPORARY, suffix=".partial")
+        os.close(descriptor)
+        return Path(path)
+
+    def _remove_temporary(self) -> None:
+        for path in self._partial.glob(f"{_TEMPORARY}*.partial"):
+            try:
+                path.unlink()
+            except OSError as error:
+                log.warning("%s, which an earlier run left, stays: %s", path, error)
 
     def has(self, sha256: str) -> bool:
         return self.path(sha256).is_file()
@@ -58,7 +79,7 @@ class Blobs:
     def arrived(self, sha256: str) -> int:
         """Bytes stored so far of a blob that is not whole."""
         with suppress(FileNotFoundError):
-            return (self._partial / sha256).stat().st_size
+            return self._part(sha256).stat().st_size
         return 0
 
     def discard(self, sha256: str) -> None:
@@ -159,7 +180,7 @@ class Blobs:
             self._settling = None
 
     async def _receive(self, sha256: str, body: AsyncIterator[bytes], offset: int) -> None:
-        partial = self._partial / sha256
+        partial = self._part(sha256)
         try:
             digest = await asyncio.to_thread(_hash_file, partial) if offset else hashlib.sha256()
             with partial.open("ab" if offset else "wb") as file:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from coordinator.errors import BlobMismatchError, StorageError, WrongOffsetError
+from coordinator.errors import BadRequestError, BlobMismatchError, StorageError, WrongOffsetError
 from coordinator.store.blobs import Blobs
+from coordinator.store.logs import Logs
 
 DATA = random.Random(1).randbytes(3_000_000)
 SHA = hashlib.sha256(DATA).hexdigest()
@@ -29,6 +30,37 @@ async def body(*blocks: bytes, breaks: bool = False) -> AsyncIterator[bytes]:
 
 def files(blobs: Blobs) -> Sequence[Path]:
     return [path for path in blobs.path(SHA).parent.parent.rglob("*") if path.is_file()]
+
+
+NO_NAMES = ["../../x", "/etc/passwd", "", "..", "partial", "a" * 63, "A" * 64, "a" * 64 + "\n", "a" * 62 + "/x", "\0"]
+
+
+@pytest.mark.parametrize("name", NO_NAMES)
+async def test_no_name_but_a_sha256_is_that_of_a_blob(blobs: Blobs, tmp_path: Path, name: str) -> None:
+    for ask in (blobs.path, blobs.has, blobs.size, blobs.arrived, blobs.discard, lambda name: blobs.used([name])):
+        with pytest.raises(BadRequestError, match="SHA-256"):
+            ask(name)
+    with pytest.raises(BadRequestError, match="SHA-256"):
+        await blobs.receive(name, body(b"x"))
+    assert files(blobs) == []
+
+
+@pytest.mark.parametrize("job", ["../../x", "/etc/passwd", "", "..", "a" * 15, "A" * 16, "a" * 16 + "\n"])
+def test_no_name_but_a_jobs_id_is_that_of_logs(tmp_path: Path, job: str) -> None:
+    logs = Logs(tmp_path / "logs")
+    with pytest.raises(BadRequestError, match="16 hexadecimal digits"):
+        logs.path(job, 1)
+    with pytest.raises(BadRequestError, match="16 hexadecimal digits"):
+        logs.append(job, 1, 1, "anna", b"text")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_kill_left_of_an_archive_goes_at_the_next_start(blobs: Blobs) -> None:
+    left = blobs.temporary()
+    half = blobs.path(SHA).parent.parent / "partial" / SHA
+    half.write_bytes(DATA[:10])
+    Blobs(half.parent.parent)
+    assert half.exists() and not left.exists()
 
 
 async def test_a_blob_is_kept_under_its_name(blobs: Blobs) -> None:
