@@ -22,6 +22,8 @@ from ..errors import NetrenderError, StorageError
 
 log = logging.getLogger(__name__)
 
+REMEDY = "put back a copy of the coordinator's folder, or begin with a new one (--data)"
+
 _HERE = Path(__file__).parent
 _ORDER = ("put_job", "put_slave", "put_frame", "set_meta")  # in which the statements of one transaction run
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
@@ -133,7 +135,10 @@ class Database:
 
     def read(self, query: str, **parameters: Any) -> list[sqlite3.Row]:
         """Rows of a query that touches few of them: it runs on the event loop's thread."""
-        return self._reader.execute(self._queries[query], parameters).fetchall()
+        try:
+            return self._reader.execute(self._queries[query], parameters).fetchall()
+        except sqlite3.Error as error:
+            raise StorageError(f"database {self.path} cannot be read: {error}; {REMEDY}") from error
 
     def write(self, statements: Sequence[Statement]) -> asyncio.Future[None]:
         """Queue the statements; the future is done once they are durable. Futures are done in the order of calls."""

@@ -53,6 +53,10 @@ SELECT * FROM jobs ORDER BY position;
 -- name: all_slaves
 SELECT * FROM slaves;
 
+-- name: lost_frames
+-- No job has them. Python asks for one: that is enough to say that something is wrong.
+SELECT job, frame FROM frames WHERE job NOT IN (SELECT id FROM jobs) LIMIT 1;
+
 -- name: frames_of_job
 SELECT * FROM frames WHERE job = :job ORDER BY frame;
 

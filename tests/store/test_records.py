@@ -10,6 +10,8 @@ from coordinator.store.database import Database
 
 from ..scheduling.farms import BLOB, FarmUnderTest, manifest
 
+ANNA = "a" * 32
+
 
 class StoredFarm(FarmUnderTest):
     """Every event's decisions are written, as the service does."""
@@ -26,7 +28,7 @@ async def test_a_farm_comes_back(tmp_path: Path) -> None:
     database = Database(tmp_path / "farm.sqlite")
     before = StoredFarm()
     before.database = database
-    before.join("a", features=("denoiser",))
+    before.join(ANNA, features=("denoiser",))
     job = manifest("1-8", chunk=2)
     before.job(job)
     before.start(1, 1)
@@ -48,11 +50,11 @@ async def test_a_farm_comes_back(tmp_path: Path) -> None:
         n: (x.slave, x.frames) for n, x in before.farm.leases.items()
     }
     assert after.next_lease == before.farm.next_lease and after.next_order == before.farm.next_order
-    assert after.slaves["a"].features == {"denoiser"} and not after.slaves["a"].connected
+    assert after.slaves[ANNA].features == {"denoiser"} and not after.slaves[ANNA].connected
     assert after.jobs[other.id].state is JobState.WAITING and after.jobs[other.id].missing == {BLOB}
 
     infos = {info.frame: info for info in records.frames(after, database, job.id)}
-    assert infos[1].state is FrameState.DONE and infos[1].seconds == 0.5 and infos[1].slave == "a"
+    assert infos[1].state is FrameState.DONE and infos[1].seconds == 0.5 and infos[1].slave == ANNA
     assert infos[3].error == "no memory" and infos[3].attempts == 1
     assert records.frame(after, database, job.id, 8).state is FrameState.QUEUED
     await asyncio.to_thread(database.close)
@@ -62,7 +64,7 @@ async def test_a_stored_result_is_never_written_over(tmp_path: Path) -> None:
     database = Database(tmp_path / "farm.sqlite")
     farm = StoredFarm()
     farm.database = database
-    farm.join("a")
+    farm.join(ANNA)
     job = manifest("1")
     farm.job(job)
     farm.done(1, 1)
