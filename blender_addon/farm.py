@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         submission,
     )
     from coordinator.client import downloads, uploads
-    from coordinator.protocol import codec, frames, jobs, messages, states
+    from coordinator.protocol import codec, frames, jobs, limits, messages, states
     from coordinator.renderer import replies
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "interfaces",
     "jobs",
     "launcher",
+    "limits",
     "messages",
     "renderer",
     "replies",
@@ -57,7 +58,7 @@ _FOLDERS = {
     "downloads": "client",
     "uploads": "client",
     "replies": "renderer",
-    **dict.fromkeys(("codec", "frames", "jobs", "messages", "states"), "protocol"),
+    **dict.fromkeys(("codec", "frames", "jobs", "limits", "messages", "states"), "protocol"),
 }
 
 

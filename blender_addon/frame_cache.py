@@ -15,11 +15,14 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from . import farm
+
 limit = 0  # bytes, from the preferences, which only the main thread may read; 0 for none
 
 
 def folder(cache: Path, job: str) -> Path:
-    return cache / "frames" / job
+    """Where a job's frames are. Raises BadRequestError for an id that is none: a coordinator might name any path."""
+    return cache / "frames" / str(farm.limits.check_job_id(job))
 
 
 class Hold:
@@ -67,14 +70,17 @@ def _holds(cache: Path) -> Path:
 
 def _jobs(cache: Path) -> Iterator[Path]:
     with contextlib.suppress(FileNotFoundError):
-        yield from (path for path in (cache / "frames").iterdir() if path.is_dir())
+        for path in (cache / "frames").iterdir():
+            # A link leads to what is not the cache's.
+            if farm.limits.JOB_ID.fullmatch(path.name) and path.is_dir() and not path.is_symlink():
+                yield path
 
 
 def _size(job: Path) -> int:
     total = 0
     for path in job.iterdir():
         with contextlib.suppress(FileNotFoundError):  # half a frame, which became a whole one
-            total += path.stat().st_size
+            total += path.lstat().st_size
     return total
 
 
@@ -82,6 +88,8 @@ def _held(cache: Path) -> Iterator[str]:
     """Jobs that a Blender uses now; what others left behind, because they crashed, is removed."""
     with contextlib.suppress(FileNotFoundError):
         for path in _holds(cache).iterdir():
+            if path.is_symlink() or not path.is_file():  # locking it would empty what a link leads to
+                continue
             lock = FileLock(path, thread_local=False)
             try:
                 lock.acquire(timeout=0)

@@ -186,7 +186,7 @@ def send(client: Client, job: Prepared, progress: Callable[[int, int], None] = l
     """Announce the job and upload what the coordinator lacks. ``progress`` gets bytes done and bytes in all."""
     accepted = client.announce(job.manifest)
     sizes = job.manifest.blobs
-    total = sum(sizes[sha256] for sha256 in accepted.missing)
+    total = sum(sizes.get(sha256, 0) for sha256 in accepted.missing)  # what is none of the job's is not sent
     logger.info("job %s: %d of %d blobs to send, %d bytes", accepted.id, len(accepted.missing), len(sizes), total)
     blobs = {sha256: job.sources[sha256] for sha256 in in_order(job.manifest, accepted.missing)}
     client.upload_all(blobs, lambda done: progress(done, total), accepted.bases)

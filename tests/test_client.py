@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import io
+import json
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator
@@ -17,6 +18,7 @@ from coordinator import __version__, errors
 from coordinator.client import Client, downloads, events
 from coordinator.config import Address
 from coordinator.constants import PROBLEM_HEADER, PROTOCOL_VERSION, TRANSFER_ATTEMPTS, TRANSFER_BLOCK
+from coordinator.protocol import codec
 from coordinator.protocol.messages import FrameDone, JobChanged
 from coordinator.protocol.states import FrameState, JobState
 
@@ -280,6 +282,52 @@ def test_an_answer_that_is_wrong_names_the_field() -> None:
         server(GET=jobs) as address,
         Client(address) as client,
         pytest.raises(errors.NetrenderError, match="sent an answer that is wrong"),
+    ):
+        client.jobs()
+
+
+@pytest.mark.parametrize("job", ["../../x", "/etc/passwd", "", "a" * 17])
+def test_a_job_is_named_by_no_path(job: str, coordinator: RunningCoordinator, tmp_path: Path) -> None:
+    """A folder is made of the id that a coordinator says."""
+    with coordinator.client as real:
+        honest = json.loads(codec.dumps(real.job(queue_job(real, tmp_path))))
+
+    async def get(request: web.Request) -> web.StreamResponse:
+        return web.json_response(honest | {"id": job})
+
+    with (
+        server(GET=get) as address,
+        Client(address) as client,
+        pytest.raises(errors.NetrenderError, match=r"sent an answer that is wrong: .*id .* is not 16 hexadecimal"),
+    ):
+        client.job("0123456789abcdef")
+
+
+@pytest.mark.parametrize("offset", ["-1", "1e999", "many", "9" * 30])
+def test_an_offset_is_a_number(offset: str, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(bytes(2 * TRANSFER_BLOCK))
+
+    async def head(request: web.Request) -> web.StreamResponse:
+        return web.Response(headers={"Upload-Offset": offset})
+
+    with (
+        server(HEAD=head) as address,
+        Client(address) as client,
+        pytest.raises(errors.NetrenderError, match="Upload-Offset"),
+    ):
+        client.upload(path, sha256(path.read_bytes()))
+
+
+@pytest.mark.parametrize("protocol", ["1e999", "[" * 100_000, '"x"'])
+def test_a_version_that_is_no_number(protocol: str) -> None:
+    async def odd(request: web.Request) -> web.StreamResponse:
+        return web.Response(text=f'{{"netrender": "1", "protocol": {protocol}}}')
+
+    with (
+        server(version=odd) as address,
+        Client(address) as client,
+        pytest.raises(errors.UnreachableError, match="no Netrender coordinator"),
     ):
         client.jobs()
 

@@ -95,12 +95,12 @@ def _libraries() -> Iterator[Reference]:
 
 def _datablocks() -> Iterator[Reference]:
     for image in bpy.data.images:
-        if image.source in _IMAGES and not (_is_packed(image) and image.source in _PACKABLE):
+        if image.source in _IMAGES and not _is_packed(image):
             yield _of(image, "image", shape=_IMAGES[image.source])
     for clip in bpy.data.movieclips:
         yield _of(clip, "movie clip", shape=Shape.SEQUENCE if clip.source == "SEQUENCE" else Shape.FILE)
     for volume in bpy.data.volumes:
-        if volume.is_sequence or not _is_packed(volume):
+        if not _is_packed(volume):
             yield _of(volume, "volume", shape=Shape.SEQUENCE if volume.is_sequence else Shape.FILE)
     for cache in bpy.data.cache_files:
         yield _of(cache, "cache file", shape=Shape.SEQUENCE if cache.is_sequence else Shape.FILE)
@@ -119,7 +119,6 @@ def _datablocks() -> Iterator[Reference]:
 
 
 _IMAGES = {"FILE": Shape.FILE, "MOVIE": Shape.FILE, "SEQUENCE": Shape.SEQUENCE, "TILED": Shape.TILES}
-_PACKABLE = ("FILE", "TILED")  # the others are read from the disk, whatever is packed
 
 
 def _of(block: Any, kind: str, shape: Shape = Shape.FILE) -> Reference:
@@ -209,5 +208,5 @@ def _path_sockets(node: Any) -> Iterable[Any]:
     imports = node.bl_idname.startswith("GeometryNodeImport")
     for socket in node.inputs:
         is_path = socket.bl_idname == "NodeSocketStringFilePath" or (imports and socket.type == "STRING")
-        if is_path and (socket.name == "Path" or not imports) and all(link.is_muted for link in socket.links):
+        if is_path and not socket.is_linked and (socket.name == "Path" or not imports):
             yield socket

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import logging
+import re
 import socket
 import threading
 from collections.abc import Iterable, Iterator
@@ -100,7 +101,7 @@ class Connection:
         try:
             answer = json.loads(response.content)
             found = Version(netrender=str(answer["netrender"]), protocol=int(answer["protocol"]))
-        except (ValueError, KeyError, TypeError, OverflowError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise errors.UnreachableError(
                 f"what answers at {self.address.url} is no Netrender coordinator; check the address and the port"
             ) from error
@@ -158,7 +159,7 @@ class Connection:
             return errors.from_code(str(body["code"]), str(body["message"]))
         except LOST as error:
             return self.unreachable(error)
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return errors.NetrenderError(
                 f"{self.address.url} answered {response.status_code} {response.reason} to {response.request.method} "
                 f"{response.request.path_url}; what is there may be no Netrender coordinator"
@@ -168,7 +169,15 @@ class Connection:
         """The answer's JSON as ``cls``."""
         try:
             return codec.loads(response.content, cls)
-        except errors.BadRequestError as error:
-            raise errors.NetrenderError(
-                f"the coordinator at {self.address.url} sent an answer that is wrong: {error.message}"
-            ) from error
+        except errors.NetrenderError as error:  # BadPathError, say, which would blame the user
+            raise self.wrong(error.message) from error
+
+    def size(self, response: requests.Response, header: str, default: str = "") -> int:
+        """A number of bytes in a header of the answer."""
+        text = response.headers.get(header, default)
+        if not re.fullmatch(r"[0-9]{1,18}", text, re.ASCII):
+            raise self.wrong(f"header {header}: {text[:40]!r} is not a number of bytes")
+        return int(text)
+
+    def wrong(self, why: str) -> errors.NetrenderError:
+        return errors.NetrenderError(f"the coordinator at {self.address.url} sent an answer that is wrong: {why}")

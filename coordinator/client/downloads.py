@@ -69,7 +69,7 @@ def archive(connection: Connection, job: str, target: Path) -> int:
             with temporary.open("xb") as file:
                 _stream(connection, response, file, None)
                 size = file.tell()
-            if size != int(response.headers["Content-Length"]):
+            if size != connection.size(response, "Content-Length"):
                 raise errors.UnreachableError(f"the archive of job {job} broke off at byte {size}; ask for it again")
             temporary.replace(target)
         except OSError as error:

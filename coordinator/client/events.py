@@ -45,7 +45,7 @@ def _events(connection: Connection, response: requests.Response) -> Generator[Ev
 def _decode(connection: Connection, data: str) -> Event:
     try:
         event: Event = codec.loads(data, Event, union=True)
-    except errors.BadRequestError as error:
+    except errors.NetrenderError as error:
         raise errors.NetrenderError(
             f"the coordinator at {connection.address.url} sent an event that is wrong: {error.message}"
         ) from error

@@ -106,7 +106,9 @@ def stored(connection: Connection, sha256: str) -> int | None:
         raise errors.StorageError(connection.problem)
     if response.status_code == 404:
         return 0
-    return None if response.headers.get("Upload-Complete") == "?1" else int(response.headers.get("Upload-Offset", 0))
+    if response.headers.get("Upload-Complete") == "?1":
+        return None
+    return connection.size(response, "Upload-Offset", "0")
 
 
 def _send(connection: Connection, blob: Upload, offset: int, changes: Changes | None, progress: Progress) -> None:

@@ -6,9 +6,10 @@ import logging
 import os
 import secrets
 import shutil
+import stat
 from collections import OrderedDict, defaultdict
-from collections.abc import Collection, Iterable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from .. import errors
@@ -16,6 +17,7 @@ from ..constants import BATCH_BLOBS, BATCH_LEAST, BLOB_TRIES, MANIFESTS, SMALL_B
 from ..pathmaps import PathMap
 from ..protocol import batches
 from ..protocol.jobs import File, Manifest
+from ..protocol.limits import check_job_id, check_sha256
 from ..protocol.paths import check_tree_path
 from ..store import shelf
 from .api import Api
@@ -61,9 +63,10 @@ class Cache:
         """
         with self._trace.span("fetch", job):
             manifest = await self._manifest(job)
-            folder = self._jobs / job
+            folder = self._jobs / check_job_id(job)
             self._needed[job] = manifest
             files = await asyncio.to_thread(manifest.files_for, frames)
+            await asyncio.to_thread(_remove_strange_folders, folder, files)
             lacking = await asyncio.to_thread(_lacking, folder, files)
             blobs = {file.sha256: file.size for file in lacking}
             with unwrapped():
@@ -117,8 +120,10 @@ class Cache:
         """The blob's file, fetched if it is not here."""
         path = self._path(sha256)
         async with self._locks[sha256], self._transfers:
+            await asyncio.to_thread(_remove_strange, stat.S_ISDIR, [path.parent])
             if await asyncio.to_thread(_size, path) == size:
                 return path
+            await asyncio.to_thread(_remove_strange, stat.S_ISREG, [path, self._partial / sha256])
             for _ in range(BLOB_TRIES):
                 if await self._api.retry(f"blob {sha256[:8]}", lambda: self._download(sha256, size)):
                     return path
@@ -130,6 +135,7 @@ class Cache:
     async def _fetch_small(self, blobs: Mapping[str, int]) -> None:
         """Fetch small blobs in batches. What does not come so is fetched by itself after it, or fails by its name."""
         small = [sha256 for sha256, size in blobs.items() if size <= SMALL_BLOB]
+        await asyncio.to_thread(_remove_strange, stat.S_ISDIR, {self._path(sha256).parent for sha256 in small})
         wanted = await asyncio.to_thread(lambda: [s for s in small if _size(self._path(s)) != blobs[s]])
         if len(wanted) < BATCH_LEAST:
             return
@@ -142,7 +148,9 @@ class Cache:
         async with self._transfers:
             try:
                 batch = await self._api.retry(f"{len(names)} small blobs", lambda: self._api.batch(names))
-                await asyncio.to_thread(self._keep, batches.verified(batch))
+                asked = set(names)
+                blobs = [(sha256, data) for sha256, data in batches.verified(batch) if sha256 in asked]
+                await asyncio.to_thread(self._keep, blobs)
             except (errors.NotFoundError, errors.BadRequestError, errors.BlobMismatchError) as error:
                 logger.info("%d small blobs do not come together: %s", len(names), error.message)
             except OSError as error:
@@ -150,6 +158,7 @@ class Cache:
 
     def _keep(self, blobs: list[tuple[str, bytes]]) -> None:
         self._partial.mkdir(parents=True, exist_ok=True)
+        _remove_strange(stat.S_ISREG, [self._path(sha256) for sha256, _ in blobs])
         for sha256, data in blobs:
             path, partial = self._path(sha256), self._partial / f"{sha256}.{secrets.token_hex(4)}"
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -186,7 +195,7 @@ class Cache:
         return True
 
     def _path(self, sha256: str) -> Path:
-        return self._blobs / sha256[:2] / sha256
+        return self._blobs / check_sha256(sha256)[:2] / sha256
 
     def _lay_out(self, folder: Path, files: Iterable[File]) -> None:
         """Each file is whole or not there. Frames may render meanwhile, so nothing that is there is touched."""
@@ -198,6 +207,7 @@ class Cache:
 
 def _link(source: Path, target: Path) -> None:
     partial = target.with_name(target.name + PARTIAL)
+    _remove_strange(stat.S_ISREG, [target, partial])
     partial.unlink(missing_ok=True)
     try:
         os.link(source, partial)
@@ -213,10 +223,39 @@ def _lacking(folder: Path, files: Iterable[File]) -> list[File]:
 
 
 def _size(path: Path) -> int | None:
+    """Bytes of a file; None for what is none, such as a link, which may lead out of the cache."""
     try:
-        return path.stat().st_size
+        found = path.lstat()
     except OSError:
         return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+
+def _remove_strange_folders(folder: Path, files: Iterable[File]) -> None:
+    """Make place for the folders of a job's tree, where links or files are."""
+    inside = {parent for file in files for parent in PurePosixPath(file.path).parents}
+    _remove_strange(stat.S_ISDIR, [folder / parent for parent in sorted(inside, key=lambda path: len(path.parts))])
+
+
+def _remove_strange(is_right: Callable[[int], bool], paths: Iterable[Path]) -> None:
+    """Remove what this cache never makes, such as a link: what it leads to is neither read nor written, and stays.
+
+    Raises StorageError.
+    """
+    for path in paths:
+        try:
+            mode = path.lstat().st_mode
+            if is_right(mode):
+                continue
+            logger.warning("cache: %s is no %s; it is removed", path, "folder" if is_right is stat.S_ISDIR else "file")
+            if stat.S_ISDIR(mode):
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise _storage(error) from error
 
 
 def _digest_of(file: BinaryIO) -> "hashlib._Hash":

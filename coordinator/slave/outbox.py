@@ -3,33 +3,46 @@
 import asyncio
 import hashlib
 import logging
+import stat
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from .. import errors
 from ..constants import BLOB_TRIES, UPLOADS
-from ..protocol import codec
+from ..protocol import codec, limits
+from ..protocol.paths import check_folder
 from .api import Api
 from .exports import Exports
 from .trace import Trace
 
 logger = logging.getLogger(__name__)
 
+MAX_ABOUT = 64 * 2**10  # bytes of a JSON file; the longest folder is far shorter
+
 
 @frozen(kw_only=True)
 class Result:
     """What is known of a rendered frame; the JSON file beside it."""
 
-    job: str
-    frame: int
-    lease: int
-    seconds: float  # render time
-    sha256: str
-    size: int  # bytes
+    job: str = field(validator=limits.A_JOB)
+    frame: int = field(validator=limits.A_FRAME)
+    lease: int = field(validator=limits.A_LEASE)
+    seconds: float = field(validator=limits.A_RENDER_TIME)
+    sha256: str = field(validator=limits.A_SHA256)
+    size: int = field(validator=limits.A_SIZE)  # bytes
     results: str = ""  # the folder to which it is written too; empty for none
+
+    def __attrs_post_init__(self) -> None:
+        if self.results:
+            check_folder(self.results)
+
+    @property
+    def name(self) -> str:
+        """Of its two files, without an ending."""
+        return f"{self.lease}_{self.frame}"
 
     def __str__(self) -> str:
         return f"result of job {self.job} frame {self.frame}"
@@ -67,20 +80,25 @@ class Outbox:
         self._queue: asyncio.Queue[_Entry] = asyncio.Queue()
 
     def load(self) -> list[Result]:
-        """Take up what an earlier run has left."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        for path in sorted(self._folder.glob("*.json")):
-            try:
-                result: Result = codec.loads(path.read_bytes(), Result)
-            except (errors.BadRequestError, OSError) as error:
-                logger.warning("outbox: %s is not readable (%s); dropped", path.name, error)
-                continue
-            if path.with_suffix(".exr").is_file():
+        """Take up what an earlier run has left. What is not whole is dropped: its frame is rendered again.
+
+        Raises StorageError if the folder cannot be used.
+        """
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            there = sorted(self._folder.iterdir())
+        except OSError as error:
+            raise errors.StorageError(f"the outbox {self._folder} cannot be used: {error.strerror}") from error
+        for path in there:
+            if path.suffix == ".json" and (result := _load(path)) is not None:
                 self._enqueue(result, path.with_suffix(".exr"), None)
         kept = {entry.path for entry in self._entries} | {_about(entry.path) for entry in self._entries}
-        for path in self._folder.iterdir():
-            if path not in kept:  # the process ended between two steps of add or of removal
-                path.unlink()
+        for path in there:
+            if path not in kept:  # or the process ended between two steps of add or of removal
+                try:
+                    path.unlink()
+                except OSError as error:  # a folder, say, which is none of ours
+                    logger.warning("outbox: %s stays: %s", path.name, error.strerror)
         return [entry.result for entry in self._entries]
 
     def held(self) -> dict[int, set[int]]:
@@ -115,7 +133,7 @@ class Outbox:
                 size=size,
                 results=results,
             )
-            path = self._folder / f"{lease}_{frame}.exr"
+            path = self._folder / f"{result.name}.exr"
             rendered.replace(path)
             partial = path.with_suffix(".partial")
             partial.write_text(codec.dumps(result), encoding="utf-8")
@@ -203,6 +221,30 @@ class Outbox:
 
 def _about(path: Path) -> Path:
     return path.with_suffix(".json")
+
+
+def _load(path: Path) -> Result | None:
+    """What a file of the outbox says of its result; None, and a warning, if that cannot be."""
+    try:
+        if _size_of(path) > MAX_ABOUT:
+            raise errors.BadRequestError(f"it has more than {MAX_ABOUT} bytes")
+        result: Result = codec.loads(path.read_bytes(), Result)
+        if path.stem != result.name:
+            raise errors.BadRequestError(f"it is that of {result.name}")
+        if (found := _size_of(path.with_suffix(".exr"))) != result.size:
+            raise errors.BadRequestError(f"the result has {found} bytes, and not {result.size}")
+    except (errors.NetrenderError, OSError) as error:
+        logger.warning("outbox: %s is dropped, and its frame rendered again: %s", path.name, error)
+        return None
+    return result
+
+
+def _size_of(path: Path) -> int:
+    """Bytes of a file in the outbox. Raises BadRequestError for a link, which may lead out of it, and OSError."""
+    found = path.lstat()
+    if not stat.S_ISREG(found.st_mode):
+        raise errors.BadRequestError(f"{path.name} is not a file")
+    return found.st_size
 
 
 def _digest(path: Path) -> tuple[str, int]:

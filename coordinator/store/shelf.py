@@ -54,7 +54,7 @@ def _files(folder: Path) -> Iterator[tuple[float, int, Path]]:
         for name in names:
             path = Path(root, name)
             try:
-                about = path.stat()
+                about = path.lstat()  # of a link, which leads elsewhere, only what it takes here
             except FileNotFoundError:  # it has just become whole, or was dropped
                 continue
             yield about.st_mtime, about.st_size, path
