@@ -162,33 +162,6 @@ def test_missing_files_are_named(renderer: RendererProcess, project: Project) ->
     assert len(found) == len(missing) == 3
 
 
-HIDDEN = """
-from pathlib import Path
-folder = Path({folder!r})
-for name, source in (("sequence", "SEQUENCE"), ("movie", "MOVIE"), ("still", "FILE")):
-    image = bpy.data.images.new(name, 4, 4)
-    image.filepath_raw, image.file_format = str(folder / (name + "1.png")), "PNG"
-    image.save()
-    image.pack()
-    image.source, image.use_fake_user = source, True
-    bpy.data.materials["Red"].node_tree.nodes.new("ShaderNodeTexImage").image = image
-    (folder / (name + "1.png")).unlink()
-tree = bpy.data.node_groups.new("G", "GeometryNodeTree")
-node, text = tree.nodes.new("GeometryNodeImportSTL"), tree.nodes.new("FunctionNodeInputString")
-node.inputs["Path"].default_value = str(folder / "muted1.stl")
-tree.links.new(text.outputs[0], node.inputs["Path"]).is_muted = True
-bpy.data.objects["Cube"].modifiers.new("G", "NODES").node_group = tree
-"""
-
-
-def test_paths_that_something_seems_to_replace_are_found(renderer: RendererProcess, tmp_path: Path) -> None:
-    """What is packed beside a sequence or a movie, and what a muted link leads to, is not used."""
-    blend = scenes.build("simple", tmp_path / "s.blend", then=HIDDEN.format(folder=str(tmp_path)))
-    missing = {Path(file["path"]).name for file in renderer.inspect(blend)["missing"]}
-    assert missing >= {"sequence1.png", "movie1.png", "muted1.stl"}
-    assert "still1.png" not in missing
-
-
 def mapping(blend: Path, stored: object, path: Path) -> dict[str, str]:
     return {"blend": str(blend), "stored": str(stored), "path": str(path)}
 
