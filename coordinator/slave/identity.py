@@ -11,7 +11,8 @@ import platformdirs
 from attrs import field, frozen
 from filelock import FileLock, Timeout
 
-from ..errors import ConflictError, StorageError
+from ..errors import ConflictError, StorageError, UsageError
+from ..protocol.limits import MAX_NAME, readable
 
 
 @frozen(kw_only=True)
@@ -30,8 +31,11 @@ class Slot:
 def claim(data: Path | None = None, name: str | None = None) -> Slot:
     """Claim ``data``, or else the first free one of this user's slots ``slave-1``, ``slave-2`` ...
 
-    Raises ConflictError if another slave uses ``data``, StorageError if the folder cannot be written.
+    Raises ConflictError if another slave uses ``data``, StorageError if the folder cannot be written, UsageError for a
+    name that no coordinator takes.
     """
+    if name and (len(name) > MAX_NAME or name != readable(name)):
+        raise UsageError(f"--name {name[:40]!r}: a slave's name is text of up to {MAX_NAME} characters")
     try:
         if data is not None:
             slot = _claim(data, name or socket.gethostname())

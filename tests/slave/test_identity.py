@@ -5,7 +5,7 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from coordinator.errors import ConflictError, StorageError
+from coordinator.errors import ConflictError, StorageError, UsageError
 from coordinator.slave.identity import claim
 
 
@@ -55,3 +55,10 @@ def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="name another with --data"):
         claim(tmp_path / "file" / "slave")
+
+
+@pytest.mark.parametrize("name", ["x" * 101, "a\0", "\udcff"])
+def test_a_name_that_no_coordinator_takes(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="up to 100 characters"):
+        claim(tmp_path / "slave", name)
+    claim(tmp_path / "slave", "x" * 100).release()
