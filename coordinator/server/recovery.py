@@ -94,8 +94,10 @@ class Recovery:
         now = service.farm.now
         try:
             service.farm = records.load(service.database, service.blobs.has, service.farm.policy)
-        except (sqlite3.Error, NetrenderError) as error:
+        except sqlite3.Error as error:
             service.on_broken(StorageError(f"database {service.database.path} cannot be read: {error}"))
+        except NetrenderError as error:  # which names the database, and the row that is wrong
+            service.on_broken(error)
         service.farm.now = now
         service.set_alarm()
 
