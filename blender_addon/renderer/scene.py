@@ -9,7 +9,7 @@ from typing import Any
 import bpy
 
 from .. import compat
-from . import blend_file, devices, paths
+from . import blend_file, devices, osl, paths
 from .channel import bad_scene
 from .choices import choose_engine, choose_layers, choose_scene, has_camera
 
@@ -82,6 +82,7 @@ def open_scene(blend: str, settings: Settings, machine: Machine) -> OpenScene:
     _raw_output(scene)
     if engine == "CYCLES":
         devices.use(scene, machine.devices)
+        osl.compile_files()
     if not machine.allow_scripts:
         _no_style_scripts()
     scene.render.use_persistent_data = _may_persist(scene, engine, layers)
