@@ -222,3 +222,13 @@ async def test_the_real_one_starts_and_stops(start: Started) -> None:
     assert list(start.temp.iterdir()) == []
     with pytest.raises(ProcessLookupError):
         os.kill(real.pid, 0)
+
+
+async def test_it_is_not_told_the_farms_key(start: Started, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NETRENDER_COORDINATOR", "netrender://10.0.0.1:8470/#the-key")
+    monkeypatch.setenv("NETRENDER_KEY", "the-key")
+    monkeypatch.setenv("OTHER_THINGS", "are passed on")
+    with pytest.raises(BlenderNotFoundError) as caught:
+        await start(program(tmp_path / "blender", "env | grep -e OTHER -e NETRENDER -e the-key >&2; exit 1"))
+    assert "OTHER_THINGS=are passed on" in caught.value.message
+    assert "the-key" not in caught.value.message

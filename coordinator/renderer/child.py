@@ -68,8 +68,8 @@ class Child:
                 stderr=subprocess.PIPE,
                 limit=RENDERER_LINE,
                 # Unbuffered, so that log lines arrive while the frame renders.
-                env=os.environ
-                | environment
+                env=_inherited()
+                | dict(environment)
                 | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
                 | {"PYTHONUNBUFFERED": "1"},
                 **_own_group(),
@@ -219,6 +219,11 @@ class Child:
         if text:
             self._tail.append(text)
         self._on_log(text)
+
+
+def _inherited() -> dict[str, str]:
+    """Our environment without what is ours alone: a key to the farm is nothing for what is in a .blend."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("NETRENDER_")}
 
 
 def _own_group() -> dict[str, Any]:
