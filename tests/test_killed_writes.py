@@ -12,6 +12,7 @@ import pytest
 from coordinator.protocol import batches
 from coordinator.slave.api import Api
 from coordinator.slave.cache import PARTIAL, Cache
+from coordinator.slave.rooms import TREE
 from coordinator.slave.trace import Trace
 from coordinator.store.blobs import Blobs
 
@@ -68,9 +69,10 @@ async def test_a_slave_that_was_killed_while_it_fetched_files(tmp_path: Path) ->
     wanted = {file.path: file.sha256 for file in standin.jobs[name].files}
     for folder in folders:
         assert_whole(folder / "blobs")
-        for path in (folder / "jobs" / name).rglob("*"):
+        place = folder / "jobs" / name / TREE
+        for path in place.rglob("*"):
             if path.is_file() and not path.name.endswith(PARTIAL):
-                assert sha256(path.read_bytes()) == wanted[path.relative_to(folder / "jobs" / name).as_posix()]
+                assert sha256(path.read_bytes()) == wanted[path.relative_to(place).as_posix()]
         tree = await Cache(folder, api, Trace(None)).prepare(name, (1,))
         assert {path: sha256((tree.folder / path).read_bytes()) for path in wanted} == wanted
         left = [path for path in tree.folder.rglob("*") if path.is_file()]

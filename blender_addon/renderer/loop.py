@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -12,17 +13,24 @@ from typing import Any
 import bpy
 
 from .. import compat
-from . import devices, inspection, scene
+from . import confinement, devices, inspection, scene
 from . import frame as rendering
 from .channel import Channel, Failure, renderer_error
+
+# In the log of the frame whose script is refused something: the owner of the file may read it, after all.
+HINT = (
+    "netrender: scripts here may read the job's files and the folders of --path-map, and write to {}; what else they "
+    "open or connect to is refused (Permission denied)"
+)
 
 
 class Renderer:
     """What is open, and what each command does with it."""
 
-    def __init__(self, channel: Channel, machine: scene.Machine) -> None:
+    def __init__(self, channel: Channel, machine: scene.Machine, held: confinement.Confinement) -> None:
         self._channel = channel
         self._machine = machine
+        self._held = held
         self._open: scene.OpenScene | None = None
 
     def obey(self, command: dict[str, Any]) -> None:
@@ -45,6 +53,8 @@ class Renderer:
     def _do_open(self, *, blend: str, **settings: Any) -> None:
         self._refuse_second()
         started = time.monotonic()
+        if self._machine.allow_scripts and confinement.FILES in self._held.holds:
+            print(HINT.format(tempfile.gettempdir()), file=sys.stderr)
         self._open = scene.open_scene(blend, scene.Settings(**settings), self._machine)
         self._channel.send(type="opened", seconds=round(time.monotonic() - started, 3))
 
@@ -65,7 +75,12 @@ def features(told: Sequence[str]) -> list[str]:
     return ["denoiser"] * compat.has_denoiser() + ["gpu"] * devices.has_gpu(told)
 
 
-def run(told: Sequence[str] = (), *, allow_scripts: bool = False) -> int:
+def run(
+    told: Sequence[str] = (),
+    *,
+    allow_scripts: bool = False,
+    held: confinement.Confinement = confinement.NONE,
+) -> int:
     """Serve until told to quit. Returns the exit status."""
     channel = Channel()
     channel.send(
@@ -74,9 +89,11 @@ def run(told: Sequence[str] = (), *, allow_scripts: bool = False) -> int:
         engines=compat.engines(),
         features=features(told),
         pid=os.getpid(),
+        confined=held.holds,
+        unconfined=held.why,
     )
     channel.listen()
-    renderer = Renderer(channel, scene.Machine(tuple(told), allow_scripts))
+    renderer = Renderer(channel, scene.Machine(tuple(told), allow_scripts), held)
     while True:
         try:
             command = channel.receive()

@@ -8,11 +8,12 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from ..errors import NotFoundError
+from ..protocol.jobs import CONFINABLE
 from .arguments import Commands, add_coordinator, add_job, add_json, address, command
 
 if TYPE_CHECKING:
     from ..client import Client
-    from ..protocol.jobs import JobInfo
+    from ..protocol.jobs import JobInfo, SlaveInfo
     from ..protocol.messages import Event
 
 
@@ -81,9 +82,18 @@ def run_slaves(args: argparse.Namespace) -> int:
             doing = f"job {slave.job} frame {slave.frame}"
         else:
             doing = f"job {slave.job}" if slave.job else "idle"
-        rows.append([slave.name, slave.host, slave.blender, str(slave.threads), doing])
-    table(["name", "host", "blender", "threads", "doing"], rows)
+        rows.append([slave.name, slave.host, slave.blender, str(slave.threads), _confined(slave), doing])
+    table(["name", "host", "blender", "threads", "confined", "doing"], rows)
     return 0
+
+
+def _confined(slave: "SlaveInfo") -> str:
+    """What its renderer has given up before it opens a file that somebody sent."""
+    if not slave.connected:
+        return "-"
+    if set(slave.confined) == set(CONFINABLE):
+        return "yes"
+    return f"only {', '.join(slave.confined)}" if slave.confined else "no"
 
 
 def run_log(args: argparse.Namespace) -> int:

@@ -72,6 +72,12 @@ def add(commands: Commands) -> None:
     parser.add_argument("--tag", metavar="TAG", action="append", default=[], help="for jobs that ask for it (--tag)")
     add_blender(parser)
     add_machine(parser)
+    parser.add_argument(
+        "--unconfined",
+        action="store_true",
+        help="let Blender reach all that you can, if a driver does not work otherwise: only if you trust all who send "
+        "jobs",
+    )
     parser.add_argument("--data", type=Path, metavar="DIR", help=f"(default: inside {data_folder('slave')})")
     parser.add_argument(
         "--path-map",
@@ -158,6 +164,7 @@ def run_slave(args: argparse.Namespace) -> int:
             blender=args.blender,
             devices=tuple(args.device),
             allow_scripts=args.allow_scripts,
+            confine=not args.unconfined,
             tags=tuple(dict.fromkeys(args.tag)),
             data=args.data,
             path_maps=path_maps,

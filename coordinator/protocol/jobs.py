@@ -228,6 +228,10 @@ class FrameInfo:
     error: str = field(default="", converter=limits.readable)  # the last failure
 
 
+CONFINABLE = ("files", "network", "processes")
+"""What a renderer can give up before it opens a file: all files but its job's, connections, other processes."""
+
+
 @frozen(kw_only=True)
 class SlaveInfo:
     """A slave as it is reported."""
@@ -244,6 +248,8 @@ class SlaveInfo:
     last_seen: float = field(validator=limits.A_TIME)
     tags: tuple[str, ...] = ()
     memory: int = field(default=0, validator=limits.A_SIZE)  # bytes of the machine; 0 if it is not known
+    confined: tuple[str, ...] = field(default=(), validator=limits.each(validators.in_(CONFINABLE)))
+    """What its renderer has given up; empty also until a slave of an earlier run comes back."""
     sick: str = field(default="", converter=limits.readable)
     """Why it gets no work until it is healed; empty if it is well."""
 

@@ -6,7 +6,7 @@ On the wire each is a JSON object whose ``type`` is the class's name in kebab-ca
 from attrs import field, frozen, validators
 
 from . import limits
-from .jobs import JobInfo, SlaveInfo
+from .jobs import CONFINABLE, JobInfo, SlaveInfo
 
 # --- slave -> coordinator ---------------------------------------------------------------------------------------------
 
@@ -39,6 +39,8 @@ class Hello:
     holding: tuple[Held, ...] = ()
     tags: tuple[str, ...] = ()  # what it was started with, for jobs that ask for them
     memory: int = field(default=0, validator=limits.A_SIZE)  # bytes that the machine has; 0 if not known
+    confined: tuple[str, ...] = field(default=(), validator=limits.each(validators.in_(CONFINABLE)))
+    """What its renderer has given up, before it opens a file."""
 
     def __attrs_post_init__(self) -> None:
         limits.check_tags(self.tags)

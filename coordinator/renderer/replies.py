@@ -13,6 +13,8 @@ class Ready:
     engines: tuple[str, ...]
     features: tuple[str, ...] = field(validator=limits.each(limits.A_NAME))
     pid: int
+    confined: tuple[str, ...] = ()  # of CONFINABLE
+    unconfined: str = ""  # why not all of it
 
 
 @frozen(kw_only=True)

@@ -78,6 +78,7 @@ class SlaveJoined:
     holding: tuple[Held, ...] = ()
     tags: tuple[str, ...] = ()
     memory: int = 0
+    confined: tuple[str, ...] = ()
 
 
 @frozen(kw_only=True)

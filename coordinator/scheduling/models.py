@@ -137,6 +137,7 @@ class Slave:
     features: frozenset[str] = frozenset()
     tags: frozenset[str] = frozenset()
     memory: int = 0
+    confined: tuple[str, ...] = ()  # what its renderer has given up; not kept on disk
     connected: bool = False
     leases: list[int] = field(factory=list)  # in the order in which it works on them
     renders_for: str = ""  # the job of the first of them ...

@@ -15,6 +15,7 @@ def joined(farm: Farm, event: e.SlaveJoined) -> list[e.Decision]:
         )
     slave.name, slave.host, slave.blender, slave.threads = event.name, event.host, event.blender, event.threads
     slave.features, slave.tags, slave.memory = frozenset(event.features), frozenset(event.tags), event.memory
+    slave.confined = event.confined
     slave.describe()
     slave.last_seen, slave.job, slave.frame = event.now, "", None
     slave.last_job = slave.scene = ""

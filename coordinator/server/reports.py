@@ -40,5 +40,6 @@ def slave_info(slave: Slave) -> SlaveInfo:
         last_seen=slave.last_seen,
         tags=tuple(sorted(slave.tags)),
         memory=slave.memory,
+        confined=slave.confined,
         sick=sickness(slave),
     )

@@ -121,6 +121,7 @@ def _joined(service: Service, hello: messages.Hello) -> e.SlaveJoined:
         holding=hello.holding,
         tags=hello.tags,
         memory=hello.memory,
+        confined=hello.confined,
     )
 
 

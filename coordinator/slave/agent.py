@@ -19,6 +19,7 @@ from .. import __version__
 from ..constants import PROTOCOL_VERSION, STOP_GRACE
 from ..errors import NetrenderError
 from ..protocol import messages
+from ..protocol.jobs import CONFINABLE
 from ..renderer import Ready
 from . import memory
 from .api import Api
@@ -31,6 +32,7 @@ from .logs import FrameLog
 from .options import SlaveOptions
 from .outbox import Outbox, Result
 from .reports import Reports
+from .rooms import Rooms
 from .trace import Trace
 from .tree import Tree
 from .trees import Trees
@@ -53,15 +55,22 @@ class Agent:
         self._api = api
         self._trace = trace
         self._group = asyncio.TaskGroup()
+        cache = Cache(slot.folder / "cache", api, trace, path_maps=options.path_maps, limit=options.cache_limit)
         self._renderer = WarmRenderer(
             command,
             temp=slot.folder / "temp",
+            rooms=Rooms(
+                slot.folder / "cache",
+                slot.folder / "work",
+                (one.target for one in options.path_maps),
+                cache.take_in,
+                confine=options.confine,
+            ),
             threads=options.threads,
             trace=trace,
             on_log=self._on_log,
             on_progress=self._on_progress,
         )
-        cache = Cache(slot.folder / "cache", api, trace, path_maps=options.path_maps, limit=options.cache_limit)
         self._trees = Trees(cache, self._spawn)
         self._outbox = Outbox(
             slot.folder / "outbox", api, trace, Exports(options.results_folders, api), self._on_delivered
@@ -82,6 +91,7 @@ class Agent:
         """Render until cancelled. Raises what the renderer does not start for, and what the coordinator refuses."""
         try:
             self._ready = await self._renderer.start()
+            _tell_confinement(self._ready)
             if left := await asyncio.to_thread(self._outbox.load):
                 logger.info("%d results of an earlier run are still to be delivered", len(left))
             async with self._group:
@@ -127,6 +137,7 @@ class Agent:
             features=self._ready.features,
             tags=self._tags,
             memory=memory.installed(),
+            confined=self._ready.confined,
             holding=tuple(
                 messages.Held(lease=number, frames=tuple(sorted(frames))) for number, frames in sorted(holding.items())
             ),
@@ -338,3 +349,12 @@ class Agent:
             await asyncio.wait({connection}, timeout=STOP_GRACE)
         if left := len(self._outbox.held()):
             logger.info("results of %d leases are not delivered; they stay in the outbox for the next start", left)
+
+
+def _tell_confinement(ready: Ready) -> None:
+    if set(ready.confined) == set(CONFINABLE):
+        logger.info("the renderer is confined to its job's files, its results and the mapped folders")
+        return
+    what = f"confined only in part ({', '.join(ready.confined)})" if ready.confined else "not confined"
+    why = ready.unconfined or "it was not told to be"
+    logger.warning("the renderer is %s: %s; what is in a .blend may reach what this user may", what, why)

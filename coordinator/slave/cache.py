@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import logging
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -20,6 +21,7 @@ from ..protocol.jobs import File, Manifest
 from ..protocol.limits import check_job_id, check_sha256
 from ..protocol.paths import check_tree_path
 from ..store import shelf
+from . import rooms
 from .api import Api
 from .groups import unwrapped
 from .trace import Trace
@@ -27,13 +29,16 @@ from .tree import Tree, resolve
 
 logger = logging.getLogger(__name__)
 
+# Blender opens the descriptions of Geometry Nodes' bakes for writing too, and reads nothing if it may not.
+REWRITTEN = re.compile(r"(?:^|/)meta/[^/]+\.json$")
 PARTIAL = ".netrender-part"  # the end of a file's name until it is whole
 
 
 class Cache:
     """Fetches what a job needs, each blob once.
 
-    The files of a tree share their inodes with the cache: nothing may write to them, so they are read-only.
+    The files of a tree share their inodes with the cache: nothing may write to them, so they are read-only. The few
+    that Blender wants to be writable are copies.
     """
 
     def __init__(
@@ -63,7 +68,7 @@ class Cache:
         """
         with self._trace.span("fetch", job):
             manifest = await self._manifest(job)
-            folder = self._jobs / check_job_id(job)
+            folder = self._jobs / check_job_id(job) / rooms.TREE
             self._needed[job] = manifest
             files = await asyncio.to_thread(manifest.files_for, frames)
             await asyncio.to_thread(_remove_strange_folders, folder, files)
@@ -83,6 +88,18 @@ class Cache:
             tree = await asyncio.to_thread(resolve, job, manifest, folder, self._path_maps)
         logger.info("job %s (%s): %d of %d files are here", job, manifest.name, len(files), len(manifest.files))
         return tree
+
+    async def take_in(self, job: str, room: Path) -> Path:
+        """Make ``room``, which a renderer may read, the job's folder, with the files that are there; where it is then.
+
+        Raises StorageError.
+        """
+        try:
+            async with self._locks[job]:  # nothing is laid out meanwhile
+                await asyncio.to_thread(rooms.take_in, self._jobs / check_job_id(job), room)
+        except OSError as error:
+            raise _storage(error) from error
+        return self._jobs / job
 
     async def _manifest(self, job: str) -> Manifest:
         if job not in self._manifests:
@@ -202,15 +219,18 @@ class Cache:
         for file in _lacking(folder, files):
             target = folder / check_tree_path(file.path)
             target.parent.mkdir(parents=True, exist_ok=True)
-            _link(self._path(file.sha256), target)
+            _link(self._path(file.sha256), target, writable=REWRITTEN.search(file.path) is not None)
 
 
-def _link(source: Path, target: Path) -> None:
+def _link(source: Path, target: Path, *, writable: bool) -> None:
     partial = target.with_name(target.name + PARTIAL)
     _remove_strange(stat.S_ISREG, [target, partial])
     partial.unlink(missing_ok=True)
     try:
-        os.link(source, partial)
+        if writable:
+            shutil.copyfile(source, partial)
+        else:
+            os.link(source, partial)
     except OSError:  # a file system without hard links, or too many of them; a full disk fails the copy too
         shutil.copyfile(source, partial)
     partial.replace(target)
@@ -234,7 +254,8 @@ def _size(path: Path) -> int | None:
 def _remove_strange_folders(folder: Path, files: Iterable[File]) -> None:
     """Make place for the folders of a job's tree, where links or files are."""
     inside = {parent for file in files for parent in PurePosixPath(file.path).parents}
-    _remove_strange(stat.S_ISDIR, [folder / parent for parent in sorted(inside, key=lambda path: len(path.parts))])
+    deepest_last = [folder / parent for parent in sorted(inside, key=lambda path: len(path.parts))]
+    _remove_strange(stat.S_ISDIR, [folder.parent, *deepest_last])
 
 
 def _remove_strange(is_right: Callable[[int], bool], paths: Iterable[Path]) -> None:

@@ -14,6 +14,7 @@ from attrs import frozen
 from ..pathmaps import PathMap
 from ..protocol import messages
 from ..protocol.paths import is_absolute
+from .rooms import TREE
 
 _SLASHES = r"[/\\]{1,4}"  # both kinds, and several: a text may have escaped them. Not any number: that takes too long
 _PART = r"[^/\\\s\"'<>|]+"  # of a path
@@ -72,8 +73,9 @@ class Names:
 
 def _of_slave(data: Iterable[str]) -> Iterator[_Rule]:
     for folder in _expressions(data):
-        yield _Rule(_SLASHES.join((folder, "cache", "jobs", _PART)), "<job>", "")  # a job's own tree
-        yield _Rule(_SLASHES.join((folder, "work", r"\d+")), "<work>", "")  # the frames of a lease
+        yield _Rule(_SLASHES.join((folder, "cache", "jobs", _PART, TREE)), "<job>", "")  # a job's own tree
+        # The frames of a lease, and those of a renderer.
+        yield _Rule(_SLASHES.join((folder, "work", r"(?:\d+|results-[0-9a-f]+)")), "<work>", "")
         yield _Rule(_SLASHES.join((folder, "temp")), "<temp>", "<temp>/")
         yield _Rule(folder, "<slave>", "")
 

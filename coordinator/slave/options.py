@@ -18,6 +18,7 @@ class SlaveOptions:
     blender: str | None = None  # a Blender, or a Python with bpy; None for this Python
     devices: tuple[str, ...] = ()  # that Cycles renders on; empty for what the scene and Blender's preferences say
     allow_scripts: bool = False  # run the scripts inside a .blend
+    confine: bool = True  # the renderer, where the system can; see docs/adr/0015-the-renderer-confines-itself.md
     tags: tuple[str, ...] = ()  # for jobs that ask for them
     data: Path | None = None  # the slave's own folder; None for the first free slot in the user's data folder
     path_maps: tuple[PathMap, ...] = ()  # the only folders besides a job's own from which files are used

@@ -55,8 +55,8 @@ def _names(slot: Slot, options: SlaveOptions) -> Names:
 def _clean(folder: Path) -> None:
     """Remove what a run that was killed has left: half-rendered frames, and Blender's temporary files."""
     try:
-        for name in ("work", "temp"):
+        for name in ("work", "temp", "cache/next", "cache/computed"):
             shutil.rmtree(folder / name, ignore_errors=True)
-            (folder / name).mkdir()
+            (folder / name).mkdir(parents=True)
     except OSError as error:
         raise StorageError(f"the slave's folder cannot be used: {error}; name another with --data") from error

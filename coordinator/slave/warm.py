@@ -6,8 +6,9 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, ParamSpec
 
-from ..errors import NetrenderError
+from ..errors import NetrenderError, StorageError
 from ..renderer import OnLog, OnProgress, Ready, Renderer
+from .rooms import Room, Rooms
 from .trace import Trace
 from .tree import Tree
 from .watch import Watch
@@ -27,6 +28,7 @@ class WarmRenderer:
         command: Sequence[str],
         *,
         temp: Path,
+        rooms: Rooms,
         threads: int,
         trace: Trace,
         on_log: OnLog,
@@ -34,6 +36,8 @@ class WarmRenderer:
     ) -> None:
         self._command = command
         self._temp = temp
+        self._rooms = rooms
+        self._room: dict[Renderer, Room] = {}  # of each that is alive
         self._threads = threads
         self._trace = trace
         self._on_log = self._watched(on_log)
@@ -63,10 +67,11 @@ class WarmRenderer:
         if self._opened:
             return
         if tree.colors != self._colors:
-            self._replace(tree.colors)
+            self._replace(tree.colors, tree.job)
         assert self._current is not None
         renderer = await asyncio.shield(self._current)
         self.job, self._scene = tree.job, scene
+        await self._rooms.give(self._room[renderer], tree.job)
         settings = tree.manifest.render
         with self._trace.span("open", tree.job):
             await self._or_replace(
@@ -84,10 +89,15 @@ class WarmRenderer:
         assert self._current is not None
         renderer = self._current.result()
         watch = self._watch = Watch(renderer, stall, most)
+        rendered = self._room[renderer].results / output.name
         try:
-            return await self._or_replace(renderer, renderer.render(frame, output))
+            seconds = await self._or_replace(renderer, renderer.render(frame, rendered))
+            rendered.replace(output)  # on the same disk, out of its reach
+            return seconds
         except NetrenderError as error:
             return watch.reason or error
+        except OSError as error:
+            return StorageError(f"frame {frame} was rendered, but not kept: {error}; free some space")
         finally:
             watch.close()
             self._watch = None
@@ -102,6 +112,8 @@ class WarmRenderer:
                 await asyncio.wait({self._current})
         if self._ending:
             await asyncio.wait(self._ending)
+        for room in list(self._room.values()):
+            await self._rooms.remove(room)
 
     def _watched(self, tell: Callable[P, None]) -> Callable[P, None]:
         def sign_of_life(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -127,29 +139,41 @@ class WarmRenderer:
             if not renderer.alive and not self._stopping:
                 self._replace()
 
-    def _replace(self, colors: str = "") -> "asyncio.Task[Renderer]":
+    async def _end(self, renderer: Renderer) -> None:
+        await renderer.ended()
+        await self._rooms.remove(self._room.pop(renderer))
+
+    def _replace(self, colors: str = "", job: str = "") -> "asyncio.Task[Renderer]":
         old = self._current
         self._colors = colors
         self.job, self._opened = None, False
         before: asyncio.Task[None] | None = None
         if old is not None and old.done() and not old.cancelled() and old.exception() is None:
             old.result().kill()
-            before = asyncio.create_task(old.result().ended(), name="renderer ending")
+            before = asyncio.create_task(self._end(old.result()), name="renderer ending")
             self._ending.add(before)
             before.add_done_callback(self._ending.discard)
-        self._current = asyncio.create_task(self._start(before, colors), name="renderer starting")
+        self._current = asyncio.create_task(self._start(before, colors, job), name="renderer starting")
         self._current.add_done_callback(_note)
         return self._current
 
-    async def _start(self, before: "asyncio.Task[None] | None", colors: str) -> Renderer:
-        renderer = await Renderer.start(
-            self._command,
-            temp=self._temp,
-            # Both, and even if empty: this machine's own configuration must not change the job's picture.
-            environment=dict.fromkeys(("OCIO", "BLENDER_OCIO"), colors),
-            on_log=self._on_log,
-            on_progress=self._on_progress,
-        )
+    async def _start(self, before: "asyncio.Task[None] | None", colors: str, job: str) -> Renderer:
+        room = await self._rooms.make()
+        try:
+            if colors:  # Blender reads them when it starts
+                await self._rooms.give(room, job)
+            renderer = await Renderer.start(
+                [*self._command, *self._rooms.arguments(room)],
+                temp=self._temp,
+                # Both, and even if empty: this machine's own configuration must not change the job's picture.
+                environment=dict.fromkeys(("OCIO", "BLENDER_OCIO"), colors),
+                on_log=self._on_log,
+                on_progress=self._on_progress,
+            )
+        except BaseException:
+            await self._rooms.remove(room)
+            raise
+        self._room[renderer] = room
         if before is not None:
             await asyncio.wait({before})  # the memory of the one before is free when a scene is opened
         logger.info("the renderer is ready: Blender %s, process %d", renderer.ready.blender, renderer.pid)

@@ -1,6 +1,7 @@
 """A renderer as its agent sees it: a process, commands in, messages out."""
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -21,6 +22,7 @@ class RendererProcess:
 
     errors: Path  # where its stderr goes
     command: list[str] = field(factory=lambda: [sys.executable, str(MAIN)])
+    environment: dict[str, str] = field(factory=dict)  # added to ours
     noise: list[str] = field(factory=list)  # lines on stdout that are no messages
     process: subprocess.Popen[str] = field(init=False)
     ready: dict[str, Any] = field(init=False)
@@ -29,7 +31,12 @@ class RendererProcess:
     def __enter__(self) -> Self:
         with self.errors.open("wb") as errors:
             self.process = subprocess.Popen(
-                self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
+                self.command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                env=os.environ | self.environment,
             )
         threading.Thread(target=self._read, daemon=True).start()
         self.ready = self.next()

@@ -64,8 +64,8 @@ def test_slaves_are_listed(coordinator: RunningCoordinator) -> None:
     with scripted_slave(coordinator.url, "ada"):
         head, line = netrender("slaves", "--coordinator", coordinator.url).stdout.splitlines()
         [slave] = json.loads(netrender("slaves", "--json", "--coordinator", coordinator.url).stdout)
-    assert head.split() == ["name", "host", "blender", "threads", "doing"]
-    assert line.split() == ["ada", "ada.local", "9.9.0", "2", "idle"]
+    assert head.split() == ["name", "host", "blender", "threads", "confined", "doing"]
+    assert line.split() == ["ada", "ada.local", "9.9.0", "2", "no", "idle"]
     assert (slave["name"], slave["connected"]) == ("ada", True)
 
 

@@ -13,6 +13,7 @@ from attrs import frozen
 
 from coordinator.protocol.frames import FrameRange
 from coordinator.protocol.jobs import Manifest
+from coordinator.slave.rooms import TREE
 from tests import exr, reference
 from tests.process_farm import process_farm
 
@@ -70,7 +71,7 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Rendered:
             farm.start_slave(slave)
         farm.gather(job, folder / "gathered")
         manifest = farm.client.manifest(job)
-        trees = [farm.folder / slave / "cache" / "jobs" / job for slave in ("first", "second")]
+        trees = [farm.folder / slave / "cache" / "jobs" / job / TREE for slave in ("first", "second")]
         found = [{path.relative_to(tree).as_posix() for path in tree.rglob("*") if path.is_file()} for tree in trees]
     alone = shutil.copytree(away, folder / "alone", ignore=lambda path, names: {*names} - {"film", "scene.blend"})
     lost = reference.render(alone / "film" / "scene.blend", folder / "lost", FRAMES, threads=1)

@@ -203,3 +203,13 @@ async def test_a_folder_that_cannot_be_written_is_an_error(standin: StandIn, cac
     (tmp_path / "blobs").write_text("a file where a folder should be")
     with pytest.raises(StorageError, match="cannot keep the job's files"):
         await cache.prepare(job.id, (1,))
+
+
+async def test_descriptions_of_bakes_are_writable_copies(standin: StandIn, cache: Cache) -> None:
+    """Blender opens them for writing too. All others are the cache's own files, and read-only."""
+    bake = "blendcache_a/Cube/1/meta/00001_00000.json"
+    job = standin.job("1", files={bake: b"{}", "meta/a.json.png": b"picture", "blendcache_a/Cube/1/blobs/1.blob": b"x"})
+    tree = await cache.prepare(job.id, (1,))
+    modes = {file.path: (tree.folder / file.path).stat() for file in job.files}
+    assert {path for path, about in modes.items() if about.st_mode & 0o222} == {bake}
+    assert {path for path, about in modes.items() if about.st_nlink == 1} == {bake}

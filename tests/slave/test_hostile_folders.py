@@ -13,6 +13,7 @@ from coordinator.slave.api import Api
 from coordinator.slave.cache import Cache
 from coordinator.slave.exports import Exports
 from coordinator.slave.outbox import Outbox, Result
+from coordinator.slave.rooms import TREE
 from coordinator.slave.trace import Trace
 
 from ..hostile import INFINITE, VALUES, Outside, places, replaced, text
@@ -104,16 +105,16 @@ async def test_what_is_no_file_in_a_cache(
     files = {"textures/a.png": Outside.SECRET[::-1], "textures/deep/b.png": b"png", "c.png": b"c" * 100_000}
     job = standin.job("1", files=files)
     folder = tmp_path / "cache"
-    jobs, blobs, partial = folder / "jobs", folder / "blobs", folder / "partial"
-    for one in (jobs / job.id, blobs, partial):
+    place, blobs, partial = folder / "jobs" / job.id / TREE, folder / "blobs", folder / "partial"
+    for one in (place, blobs, partial):
         one.mkdir(parents=True)
     a, b, c = (sha(data) for data in files.values())
     (blobs / a[:2]).symlink_to(outside.root)
     (blobs / b[:2] / b).mkdir(parents=True)
     (partial / c).symlink_to(outside.file)
-    (jobs / job.id / "textures").symlink_to(outside.root)
-    (jobs / job.id / "c.png").symlink_to(outside.file)
-    (jobs / job.id / "a.blend.netrender-part").symlink_to(outside.file)
+    (place / "textures").symlink_to(outside.root)
+    (place / "c.png").symlink_to(outside.file)
+    (place / "a.blend.netrender-part").symlink_to(outside.file)
     (folder / "jobs" / "strange").symlink_to(outside.root)
     (blobs / "strange").symlink_to(outside.file)
     cache = Cache(folder, api, Trace(None), limit=1)
@@ -122,7 +123,19 @@ async def test_what_is_no_file_in_a_cache(
         found = tree.folder / name
         assert found.read_bytes() == data and found.resolve().is_relative_to(folder.resolve()), name
     outside.check()
-    assert any(str(jobs / job.id / "textures") in message for message in caplog.messages)
+    assert any(str(place / "textures") in message for message in caplog.messages)
+
+
+async def test_a_jobs_folder_that_is_a_link(standin: StandIn, api: Api, tmp_path: Path, outside: Outside) -> None:
+    """Neither laid out into what it leads to, nor moved from there when a renderer takes the job's files in."""
+    job = standin.job("1")
+    jobs = tmp_path / "cache" / "jobs"
+    jobs.mkdir(parents=True)
+    (jobs / job.id).symlink_to(outside.root)
+    cache = Cache(tmp_path / "cache", api, Trace(None))
+    tree = await cache.prepare(job.id, (1,))
+    assert tree.blend.resolve().is_relative_to(tmp_path / "cache")
+    outside.check()
 
 
 @pytest.mark.parametrize("name", ["../../x", "/etc/passwd", "", "A" * 64, "a" * 63, "a" * 64 + "\n", "\0"])

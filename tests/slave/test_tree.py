@@ -12,6 +12,7 @@ from coordinator.protocol import codec
 from coordinator.protocol.jobs import Manifest, Mapped
 from coordinator.slave.api import Api
 from coordinator.slave.cache import Cache
+from coordinator.slave.rooms import TREE
 from coordinator.slave.trace import Trace
 from coordinator.slave.tree import resolve
 
@@ -132,7 +133,7 @@ async def test_a_link_in_the_tree_is_not_followed(standin: StandIn, api: Api, tm
     made = announced(standin, job())
     outside = tmp_path / "outside"
     outside.write_bytes(b"precious")
-    place = tmp_path / "slave" / "jobs" / made.id / "seq" / "2.png"
+    place = tmp_path / "slave" / "jobs" / made.id / TREE / "seq" / "2.png"
     place.parent.mkdir(parents=True)
     place.symlink_to(outside)
     tree = await cache.prepare(made.id, (2,))
