@@ -7,14 +7,17 @@ until all is written; in a window the session's timer does, a little at each tic
 from __future__ import annotations
 
 import shutil
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from . import errands, farm, frame_cache, local_slave, results, shots, snapshot, writing
+from . import errands, farm, frame_cache, local_slave, open_file, results, sent_jobs, shots, snapshot, writing
 from .gathering import Gathering, is_one_run
+from .outputs import Outputs
 from .writing import Writing
 
 if TYPE_CHECKING:
@@ -28,12 +31,17 @@ class Animation:
     """One at a time: Blender has one render."""
 
     scene: str  # its name: nothing of bpy is kept over ticks
+    owner: open_file.Owner
+    outputs: Outputs
+    cache: Path
+    where: errands.Where
     whole: bool  # the output is a movie
     delete_after: bool
     use_local: bool
     expected: int = 1  # jobs: one for each scene that the farm renders
     needs: shots.Needs | None = None  # by frame, what the farm renders for it; None: the scene at the job's own frames
     errand: errands.Errand | None = None
+    sends: bool = False  # it begins with sending the jobs
     sent: bool = False  # whether it was this that sent the jobs
     jobs: list[str] = field(default_factory=list)
     upload: tuple[int, int] = (0, 0)  # bytes done, in all
@@ -46,7 +54,11 @@ class Animation:
     warnings: list[str] = field(default_factory=list)
     slave: local_slave.LocalSlave | None = None
     writing: Writing | None = None  # what a window's Blender renders now
+    only_send: threading.Event = field(default_factory=threading.Event)  # nobody waits for frames any more
+    left: str = ""  # why its file is not the open one any more, or not for long
+    heir: Callable[[Any], None] | None = None  # is told what the errand of one that was left tells
     _shown: str = ""  # the scene whose frames come now
+    _sent: int = 0  # jobs
     _ends: int = 0  # jobs
     _told: int = 0  # of the warnings
 
@@ -66,6 +78,8 @@ class Animation:
 
     def take(self, message: Any) -> None:
         """Something that the errand told."""
+        if self.left and not isinstance(message, errands.Uploading | errands.Sent):
+            return
         match message:
             case errands.Connected(line=line):
                 if self.use_local and self.slave is None:
@@ -76,7 +90,8 @@ class Animation:
                 self.sent = True
                 self._remember(job)
                 self.warnings += [text for text in warnings if text not in self.warnings]
-                remember_job(job, self.scene, rendered)
+                remember_job(self.owner, self.cache, job, self.scene, rendered)
+                self._sent += 1
             case errands.Fetching(job=job, scene=rendered, frames=frames, folder=folder):
                 self._remember(job)
                 self._shown = rendered or self.scene
@@ -139,21 +154,64 @@ class Animation:
         self._ends += 1
         self.ended = self._ends >= self.expected
 
-    def stop(self, problem: str = "") -> None:
+    def stop(self, problem: str = "", *, cancel: bool = True) -> None:
         """End it here; the job and what was gathered stay."""
         self.ended = True
         if problem:
             self.problems.append(problem)
         if self.gathering is not None:
             self.gathering.arrived.clear()
-        if self.errand is not None:
+        if cancel and self.errand is not None:
             self.errand.cancel()
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether files are on their way, without which the farm cannot render what was sent."""
+        return self.sends and self._sent < self.expected and self.errand is not None and self.errand.alive
+
+    def leave(self, why: str = "another file was opened") -> None:
+        """End it here, because its file is not the open one any more. What is being sent goes on; so do the jobs."""
+        if not self.left:
+            self.left = why
+            self.only_send.set()
+            self.stop(self.left_text, cancel=not self.is_sending)
+
+    @property
+    def left_text(self) -> str:
+        """How far it came and how it goes on; empty if all of it is written."""
+        gathering, so_far = self.gathering, "no frame is written"
+        if gathering is not None and not gathering.unwritten:
+            return ""
+        if self.is_sending:
+            so_far = "it is still being sent"
+        elif gathering is not None:
+            written = len(gathering.written) + (self.writing.finished if self.writing is not None else 0)
+            so_far = f"{written} of {len(gathering.frames)} frames are written"
+        if self.owner.path:
+            then = f"open {self.owner.title} and press Get Animation"
+        elif self.jobs:
+            then = " and ".join(f"its frames: netrender gather {job} --output FOLDER" for job in self.jobs)
+        else:
+            then = "its job is among the farm's jobs"
+        return (
+            f"Animation of {self.owner.title}: {so_far}; gathering ended because {self.left}. The farm goes on; {then}"
+        )
+
+    def _is_ours(self) -> bool:
+        """Whether frames may be written: into no other file, and into no scene that only has the same name."""
+        if self.owner.is_here and self.owner.scene(self.scene) is not None:
+            return not self.left
+        self.leave("another file was opened, or its scene was removed or renamed")
+        return False
 
     def write_ready(self) -> None:
         """Render all that can be written now, in order."""
-        while self.gathering is not None and (run := self.gathering.next_run()) is not None:
+        while self._is_ours() and self.gathering is not None and (run := self.gathering.next_run()) is not None:
             try:
-                writing.write(bpy.data.scenes[self.scene], run, self.folders)
+                writing.write(self.scene, self.owner, self.outputs, run, self.folders)
+            except writing.NotOurs as error:
+                self.leave(str(error))
+                return
             except (results.NoResult, farm.errors.NetrenderError) as error:
                 self.stop(str(error))
                 return
@@ -165,19 +223,22 @@ class Animation:
             if not writing.is_rendering():
                 self._wrote(self.writing)
             return
-        run = self.gathering.next_run() if self.gathering is not None else None
-        scene = bpy.data.scenes.get(self.scene)
-        if run is None or scene is None or writing.is_rendering():
+        run = self.gathering.next_run() if self._is_ours() and self.gathering is not None else None
+        if run is None or writing.is_rendering():
             return
-        self.writing = Writing.prepare(scene, run, self.folders)
         try:
+            self.writing = Writing.prepare(self.scene, self.owner, self.outputs, run, self.folders)
             self.writing.render(window=True)
+        except writing.NotOurs as error:
+            self.leave(str(error))
         except farm.errors.NetrenderError as error:
             self.stop(error.message)
 
     def _wrote(self, ended: Writing) -> None:
         self.writing = None  # first: what cannot be put back is not tried at every tick
         failure = ended.restore()
+        if self.left:
+            return  # and said so
         if failure or ended.cancelled:
             self.stop(failure or "interrupted while Blender wrote the frames; what was gathered stays in the cache")
         elif self.gathering is not None:
@@ -202,7 +263,7 @@ def begin(scene: Any, where: errands.Where, cache: Path, tell: errands.Tell, *, 
         raise farm.errors.UsageError(movie_problem(scene.netrender.frames))
     needs = shots.needs(scene, _not_kept(scene, wanted))
     rendered = shots.scenes(needs)
-    animation = _animation(scene, needs, len(rendered))
+    animation = prepared(scene, where, cache, needs, len(rendered))
     if not rendered:
         animation.gathering, animation.ended = Gathering(needs, animation.whole), True
         if needs:
@@ -213,8 +274,10 @@ def begin(scene: Any, where: errands.Where, cache: Path, tell: errands.Tell, *, 
     def work(client: Client, tell: errands.Tell) -> None:
         jobs = errands.send_all(client, taken, wishes, tell)
         for job, wish in zip(jobs, wishes, strict=True):
-            errands.fetch(client, job, "", cache, tell, scene=wish.scene or "")
+            if not animation.only_send.is_set():
+                errands.fetch(client, job, "", cache, tell, scene=wish.scene or "")
 
+    animation.sends = True
     animation.errand = errands.Errand("animation", where, work, tell)
     return animation
 
@@ -235,14 +298,18 @@ def take_up(scene: Any, job: str, where: errands.Where, cache: Path, tell: erran
         for each, those, name in jobs:
             errands.fetch(client, each, those, cache, tell, scene=name)
 
-    animation = _animation(scene, needs, len(jobs))
+    animation = prepared(scene, where, cache, needs, len(jobs))
     animation.errand = errands.Errand("animation", where, work, tell)
     return animation
 
 
-def _animation(scene: Any, needs: shots.Needs | None, expected: int) -> Animation:
+def prepared(scene: Any, where: errands.Where, cache: Path, needs: shots.Needs | None, expected: int) -> Animation:
     return Animation(
         scene=shots.name_of(scene),
+        owner=open_file.Owner(scene),
+        outputs=Outputs(scene),
+        cache=cache,
+        where=where,
         whole=scene.render.is_movie_format,
         delete_after=scene.netrender.delete_after,
         use_local=scene.netrender.use_local,
@@ -274,10 +341,19 @@ def _job_of(scene: str) -> str:
     return job
 
 
-def remember_job(job: str, *scenes: str) -> None:
-    """As the one that operators mean where none is named."""
+def remember_job(owner: open_file.Owner, cache: Path, job: str, *scenes: str) -> None:
+    """As the one that operators mean where none is named: in the scenes, and for when their file is opened again."""
+    sent_jobs.remember(cache, owner.path, scenes, job)
     for name in scenes:
-        scene: Any = bpy.data.scenes.get(name)
+        scene = owner.scene(name)
+        if scene is not None:
+            scene.netrender.job = job
+
+
+def recall_jobs(cache: Path) -> None:
+    """For the file that was just opened: what was sent from it and not saved with it."""
+    for name, job in sent_jobs.recall(cache, bpy.data.filepath).items():
+        scene: Any = next((each for each in bpy.data.scenes if each.name == name and each.library is None), None)
         if scene is not None:
             scene.netrender.job = job
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import bpy
@@ -88,6 +89,20 @@ def set_multilayer(settings: Any) -> None:
 def literal_path(path: str) -> str:
     """An output path that means just itself: 4.5 began to fill in ``{variables}``."""
     return path.replace("{", "{{").replace("}", "}}") if VERSION >= (4, 5, 0) else path
+
+
+def path_from(path: str, blend: str) -> str:
+    """What an output path means in the file ``blend``: without what depends on the file's place and name."""
+    folder, name = literal_path(str(Path(blend).parent)), literal_path(Path(blend).stem)
+    found = f"{folder}/{path[2:]}" if path.startswith("//") else path
+    if VERSION >= (4, 5, 0):
+        found = found.replace("{blend_dir}", folder).replace("{blend_name}", name)
+    return found
+
+
+def file_output_property(node: Any) -> str:
+    """The name of the property with the folder of a File Output node."""
+    return "directory" if VERSION >= (5, 0, 0) else "base_path"
 
 
 def animated_paths(datablock: Any) -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import Any
 import bpy
 from bpy.app.handlers import persistent
 
-from . import farm, modes, passes, properties, results, still
+from . import farm, modes, open_file, passes, properties, results, still
 
 
 class NETRENDER_RenderEngine(bpy.types.RenderEngine):
@@ -79,10 +79,12 @@ CLASSES = (NETRENDER_RenderEngine,)
 
 
 def register() -> None:
+    open_file.after_another(still.forget_animations)
     bpy.app.handlers.render_init.append(on_render_begins)
     bpy.app.handlers.render_write.append(on_frame_written)
 
 
 def unregister() -> None:
+    open_file.forget(still.forget_animations)
     bpy.app.handlers.render_write.remove(on_frame_written)
     bpy.app.handlers.render_init.remove(on_render_begins)

@@ -7,7 +7,7 @@ from typing import Any
 import bpy
 from bpy.props import BoolProperty, StringProperty
 
-from . import animation, errands, farm, logs, results, session, shots, snapshot
+from . import animation, errands, farm, logs, open_file, results, session, shots, snapshot
 
 Result = Any  # a set of Blender's own words, such as {"FINISHED"}
 Work = Callable[[Any, errands.Tell], None]
@@ -56,7 +56,7 @@ class NETRENDER_OT_send(bpy.types.Operator):
     def execute(self, context: Any) -> Result:
         def send() -> Result:
             where, work = sending(context.scene, allow_missing=self.allow_missing)
-            wait(where, work, sent_to(context.scene.name))
+            wait(where, work, sent_to(context.scene))
             self.report({"INFO"}, f"job {context.scene.netrender.job} is sent")
             return {"FINISHED"}
 
@@ -66,7 +66,7 @@ class NETRENDER_OT_send(bpy.types.Operator):
         def send() -> Result:
             session.check_not_sending()
             where, work = sending(context.scene, allow_missing=self.allow_missing)
-            session.send(where, work, sent_to(context.scene.name))
+            session.send(where, work, sent_to(context.scene))
             if not session.is_watching():
                 session.watch(session.where(context.scene))
             return {"FINISHED"}
@@ -87,16 +87,18 @@ def sending(scene: Any, *, allow_missing: bool) -> tuple[errands.Where, Work]:
     return session.where(scene), work
 
 
-def sent_to(scene_name: str) -> Callable[[Any], None]:
-    """Takes what sending tells."""
+def sent_to(scene: Any) -> Callable[[Any], None]:
+    """Takes what sending tells, also when another file is open by then."""
+    owner, cache, scene_name = open_file.Owner(scene), session.cache(), scene.name
 
     def take(message: Any) -> None:
         match message:
             case errands.Uploading(done=done, total=total):
                 session.upload = (done, total)
             case errands.Sent(job=job, name=name, scene=rendered):
-                session.upload, session.note = None, f"{name} is sent: job {job}"
-                animation.remember_job(job, scene_name, rendered)
+                whose = "" if owner.is_here else f" of {owner.title}"
+                session.upload, session.note = None, f"{name}{whose} is sent: job {job}"
+                animation.remember_job(owner, cache, job, scene_name, rendered)
             case errands.Warned(text=text):
                 session.note = f"{session.note}; {text}"
             case errands.Broke(error=error):
@@ -121,7 +123,7 @@ class JobCommand:
     def invoke(self, context: Any, event: Any) -> Result:
         def tell_it() -> Result:
             where, work = self._errand(context)
-            session.run(self.command, where, work, sent_to(context.scene.name))
+            session.run(self.command, where, work, sent_to(context.scene))
             return {"FINISHED"}
 
         return guarded(self, tell_it)
@@ -190,7 +192,8 @@ class NETRENDER_OT_log(bpy.types.Operator):
     def invoke(self, context: Any, event: Any) -> Result:
         def fetch() -> Result:
             where, work = self._errand(context)
-            session.run("log", where, work, logs.show)
+            owner = open_file.Owner(context.scene)  # a text is for the file from which it was asked for
+            session.run("log", where, work, lambda message: logs.show(message) if owner.is_here else None)
             return {"FINISHED"}
 
         return guarded(self, fetch)

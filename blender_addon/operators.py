@@ -12,7 +12,7 @@ from typing import Any
 import bpy
 from bpy.props import BoolProperty, StringProperty
 
-from . import animation, errands, farm, job_operators, render_operators, session
+from . import animation, errands, farm, job_operators, leaving, render_operators, session
 
 Result = Any  # a set of Blender's own words, such as {"FINISHED"}
 Make = Callable[[errands.Tell], animation.Animation]
@@ -158,10 +158,59 @@ class NETRENDER_OT_stop(bpy.types.Operator):
         return {"FINISHED"}
 
 
+class NETRENDER_OT_tell(bpy.types.Operator):
+    """Report something that has happened by itself"""
+
+    bl_idname = "netrender.tell"
+    bl_label = "Network Render"
+    bl_options = {"INTERNAL"}
+
+    text: StringProperty(name="Text")
+
+    _timer: Any = None
+
+    def invoke(self, context: Any, event: Any) -> Result:
+        # Blender shows what a modal operator reports; of one that a script calls it shows nothing.
+        manager = context.window_manager
+        self._timer = manager.event_timer_add(LOOK, window=context.window)
+        manager.modal_handler_add(self)
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: Any, event: Any) -> Result:
+        context.window_manager.event_timer_remove(self._timer)
+        self.report({"WARNING"}, self.text)
+        return {"FINISHED"}
+
+
+def tell_left(text: str) -> None:
+    """Report it in the window; at the next tick, because while a file is being opened there may be none."""
+    if bpy.app.background:
+        say([text])
+        return
+
+    def tell() -> None:
+        session.no_more_ticks(tell)
+        manager: Any = bpy.context.window_manager
+        operators: Any = bpy.ops
+        with bpy.context.temp_override(window=manager.windows[0]):
+            operators.netrender.tell("INVOKE_DEFAULT", text=text)
+
+    session.each_tick(tell)
+
+
 CLASSES = (
+    NETRENDER_OT_tell,
     NETRENDER_OT_animation,
     NETRENDER_OT_gather,
     NETRENDER_OT_stop,
     *render_operators.CLASSES,
     *job_operators.CLASSES,
 )
+
+
+def register() -> None:
+    leaving.report = tell_left
+
+
+def unregister() -> None:
+    leaving.report = None

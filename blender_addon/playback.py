@@ -13,7 +13,7 @@ import bpy
 import numpy
 from bpy.props import StringProperty
 
-from . import editors, errands, farm, film, job_operators, session, strip
+from . import editors, errands, farm, film, job_operators, open_file, session, strip
 
 IMAGE = "Network Render"
 
@@ -211,7 +211,12 @@ class NETRENDER_OT_play(bpy.types.Operator):
 CLASSES = (NETRENDER_OT_play,)
 
 
+def register() -> None:
+    open_file.before_another(stop)  # or the film would get an image in the other file
+
+
 def unregister() -> None:
+    open_file.forget(stop)
     stop()
     image = bpy.data.images.get((IMAGE, None))
     if image is not None:

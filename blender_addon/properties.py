@@ -67,6 +67,9 @@ class NETRENDER_PG_settings(bpy.types.PropertyGroup):
         name="Delete after gathering", description="Remove the gathered frames from the cache when they are written"
     )
     job: StringProperty(name="Job", description="The last job that was sent from this scene", options={"HIDDEN"})
+    borrowed: StringProperty(
+        name="Borrowed", description="What settings are that Netrender has changed for a while", options={"HIDDEN"}
+    )
 
 
 def real_engines() -> list[str]:

@@ -13,8 +13,11 @@ import bpy
 MODULES = (
     "preferences",
     "properties",
+    "open_file",
+    "borrowed",
     "session",
     "processes",
+    "leaving",
     "engine",
     "operators",
     "lists",

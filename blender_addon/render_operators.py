@@ -67,7 +67,7 @@ class NETRENDER_OT_start(Watching, bpy.types.Operator):
 
     def invoke(self, context: Any, event: Any) -> Result:
         if context.scene.netrender.mode == "MASTER":
-            session.watch_own_master(context.scene.name)
+            session.watch_own_master(context.scene)
         return self.look_on(context, self._start(context, "INVOKE_DEFAULT"))
 
     def _start(self, context: Any, how: str) -> Result:

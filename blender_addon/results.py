@@ -53,6 +53,13 @@ def written_by_farm(scene: Any) -> Path | None:
     return path if path.is_file() else None
 
 
+def forget() -> None:
+    """All that was meant for scenes of a file that is not open any more, and of which another may have the names."""
+    for known in (sources, engines, asked_by, failures):
+        known.clear()
+    _black.clear()
+
+
 def take_failure() -> str:
     """Why a frame could not be shown, once."""
     failure = next(iter(failures.values()), "")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from . import errands, farm, frame_cache, preferences, watching
+from . import errands, farm, frame_cache, open_file, preferences, watching
 from .animation import Animation
 from .errands import Where
 
@@ -37,10 +37,12 @@ own_master: str = ""  # the pairing line of the master that this Blender's rende
 _messages: queue.SimpleQueue[tuple[Callable[[Any], None], Any]] = queue.SimpleQueue()
 _errands: list[errands.Errand] = []
 _watch: errands.Errand | None = None
+_watched: Where | None = None  # whose farm `state` is
 _sending: errands.Errand | None = None
 _stale = False  # panels show what is no longer so
 _redrawn = 0.0  # when they were last drawn anew
 _on_change: list[Callable[[], None]] = []  # called before panels are drawn anew
+_on_gone: list[Callable[[], None]] = []  # called when the animation's file is not open any more
 _tickers: list[Callable[[], None]] = []  # called at each tick, until they take themselves off
 
 
@@ -110,6 +112,14 @@ def send(where: Where, work: Callable[[Client, errands.Tell], None], take: Calla
     _sending = run("send", where, work, take)
 
 
+def take_over(sending: errands.Errand, so_far: tuple[int, int]) -> None:
+    """Show how far something is sent that was begun elsewhere, unless something else is shown."""
+    global _sending, upload
+    _errands.append(sending)
+    if _sending is None or not _sending.alive:
+        _sending, upload = sending, so_far
+
+
 def check_not_sending() -> None:
     """Raises UsageError."""
     if _sending is not None and _sending.alive:
@@ -127,8 +137,9 @@ def stop_sending() -> None:
 
 def watch(where: Where) -> None:
     """Keep ``state`` as the farm is, from now on."""
-    global _watch
+    global _watch, _watched
     stop_watching()
+    _watched = where
     state.line = "Connecting"
     _watch = run("watch", where, watching.follow, _take_news)
 
@@ -149,11 +160,12 @@ def stop_watching() -> None:
     redraw()
 
 
-def watch_own_master(scene_name: str) -> None:
-    """Show the farm of the master that is being started in this Blender, when it is there."""
+def watch_own_master(started: Any) -> None:
+    """Show the farm of the master that is being started in this Blender, from this scene, when it is there."""
+    owner, name = open_file.Owner(started), started.name
 
     def look() -> None:
-        scene = bpy.data.scenes.get(scene_name)
+        scene = owner.scene(name)
         if own_master and scene is not None:
             watch(where(scene))
         if own_master or scene is None or not bpy.app.is_job_running("RENDER"):
@@ -166,15 +178,43 @@ def is_watching() -> bool:
     return _watch is not None
 
 
+def watch_again() -> None:
+    """Show the farm of the scene that is open now, if it is another one."""
+    scene = bpy.context.scene
+    if is_watching() and scene is not None and where(scene) != _watched:
+        watch(where(scene))
+
+
 def begin(make: Callable[[errands.Tell], Animation]) -> None:
     """Start an animation that the timer carries on. Raises what ``make`` raises."""
     global animation
-    animation = make(teller(lambda message: _to_animation(lambda running: running.take(message))))
+    made: Animation | None = None
+
+    def told(message: Any) -> None:
+        if made is not None and made is animation:
+            _to_animation(lambda running: running.take(message))
+        elif made is not None and made.heir is not None:
+            made.heir(message)
+
+    animation = made = make(teller(told))
     each_tick(_carry_on)
 
 
 def _carry_on() -> None:
     _to_animation(Animation.carry_on)
+    if animation is not None and animation.left and not animation.owner.is_here:
+        for call in _on_gone:  # nobody told us that another file was opened
+            call()
+
+
+def on_gone(call: Callable[[], None]) -> None:
+    """Call this when the file of the animation is not open any more."""
+    _on_gone.append(call)
+
+
+def no_more_gone(call: Callable[[], None]) -> None:
+    if call in _on_gone:
+        _on_gone.remove(call)
 
 
 def _to_animation(do: Callable[[Animation], None]) -> None:
@@ -201,9 +241,7 @@ def interrupt() -> None:
     end = "is cancelled" if was_ours else "goes on"
     animation.stop(f"interrupted; job {animation.job} {end}" if jobs else "interrupted")
     if was_ours:
-        scene = bpy.data.scenes.get(animation.scene)
-        if scene is not None:
-            run("cancel", where(scene), lambda client, tell: _cancel(client, jobs), lambda message: None)
+        run("cancel", animation.where, lambda client, tell: _cancel(client, jobs), lambda message: None)
 
 
 def _cancel(client: Client, jobs: list[str]) -> None:

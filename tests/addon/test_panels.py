@@ -8,7 +8,7 @@ pytestmark = pytest.mark.blender
 
 PANELS = """
 import socket, types
-from blender_addon import animation, compat, farm_panels, gathering, lists, panels, session
+from blender_addon import addresses, animation, compat, farm_panels, gathering, lists, panels, session
 from tests.addon import films, test_watching
 from tests.addon.layouts import Layout
 films.enable()
@@ -140,7 +140,7 @@ session.upload = (2_500_000, 10_000_000)
 bars()
 session.upload = None
 needs = {frame: frozenset({("Scene", frame)}) for frame in (1, 2, 3, 4)}
-session.animation = running = animation.Animation("Scene", whole=False, delete_after=False, use_local=False)
+session.animation = running = animation.prepared(scene, addresses.Where(), session.cache(), None, 1)
 running.upload = (1_000_000, 2_000_000)
 bars()
 running.gathering = gathering.Gathering(needs, whole=False)

@@ -148,11 +148,11 @@ def test_what_fails_at_a_tick_ends_alone(extended: Blender) -> None:
     script = (
         SESSION
         + """
-from blender_addon.animation import Animation
+from blender_addon import animation
 ticks = []
 session.each_tick(lambda: ticks.append(1 / 0))
 session.each_tick(lambda: ticks.append(1))
-running = Animation(scene="Scene", whole=False, delete_after=False, use_local=False)
+running = animation.prepared(bpy.context.scene, errands.Where(), session.cache(), None, 1)
 class Broken:
     def restore(self):
         return 1 / 0
