@@ -75,6 +75,9 @@ MANIFESTS = 8  # that a slave keeps in memory: of the jobs that it has leases of
 HASH_TRIES = 3  # readings of a file that changes meanwhile, until it is refused
 BLOB_TRIES = 3  # downloads of a blob whose bytes are wrong, until its frames fail
 REQUEST_SILENCE = 30.0  # seconds without a byte until a slave gives up a request and repeats it
+SLAVE_ROOM = 64 * 2**20  # bytes: with less a slave's disk is full; a large frame with all its passes needs as much ...
+SLAVE_ROOM_SHARE = 0.05  # ... but of a disk that is small as a whole, this part of it is enough
+RECOVERY_CHECK = 5.0  # seconds between looks whether a slave that is set aside can render: no system tells of room
 LOG_DELAY = 0.25  # seconds for which a slave collects log lines before it sends them
 
 DISCOVERY_REQUEST = 3  # seconds for the details of a coordinator that was heard of

@@ -78,6 +78,10 @@ def run_slaves(args: argparse.Namespace) -> int:
     for slave in slaves:
         if not slave.connected:
             doing = f"away for {duration(max(0.0, time.time() - slave.last_seen))}"
+        elif slave.aside:
+            doing = f"set aside: {slave.aside}"
+        elif slave.sick:
+            doing = f"sick: {slave.sick}"
         elif slave.frame is not None:
             doing = f"job {slave.job} frame {slave.frame}"
         else:

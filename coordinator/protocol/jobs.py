@@ -211,7 +211,7 @@ class JobInfo:
     max_slaves: int = field(default=0, validator=limits.A_COUNT)  # at once; 0 for no limit
     using: int = field(default=0, validator=limits.A_COUNT)  # slaves that have frames of it now
     barred: tuple[str, ...] = field(default=(), validator=limits.each(limits.A_NAME))
-    """Names of the slaves that get no more of it, as they failed too often."""
+    """Names of the slaves that get no more of it: they failed too often, or cannot render it."""
 
 
 @frozen(kw_only=True)
@@ -252,6 +252,8 @@ class SlaveInfo:
     """What its renderer has given up; empty also until a slave of an earlier run comes back."""
     sick: str = field(default="", converter=limits.readable)
     """Why it gets no work until it is healed; empty if it is well."""
+    aside: str = field(default="", converter=limits.readable)
+    """Why its machine can render nothing now; empty if it can."""
 
 
 @frozen(kw_only=True)

@@ -7,6 +7,7 @@ from attrs import field, frozen, validators
 
 from . import limits
 from .jobs import CONFINABLE, JobInfo, SlaveInfo
+from .states import Fault
 
 # --- slave -> coordinator ---------------------------------------------------------------------------------------------
 
@@ -41,6 +42,7 @@ class Hello:
     memory: int = field(default=0, validator=limits.A_SIZE)  # bytes that the machine has; 0 if not known
     confined: tuple[str, ...] = field(default=(), validator=limits.each(validators.in_(CONFINABLE)))
     """What its renderer has given up, before it opens a file."""
+    aside: str = field(default="", converter=limits.readable)  # as in Aside; empty if it can render
 
     def __attrs_post_init__(self) -> None:
         limits.check_tags(self.tags)
@@ -71,6 +73,25 @@ class Failed:
     lease: int = field(validator=limits.A_LEASE)
     frame: int = field(validator=limits.A_FRAME)
     message: str = field(converter=limits.readable)
+    fault: Fault = field(default=Fault.FRAME, validator=validators.in_((Fault.FRAME, Fault.JOB)))  # else it is an Aside
+
+
+@frozen(kw_only=True)
+class Aside:
+    """The machine can render nothing now: the slave gets nothing until it says Fit.
+
+    All that it was leased goes back to the queue, no attempt counted, but for what ``holding`` names.
+    """
+
+    reason: str = field(converter=limits.readable, validator=validators.min_len(1))
+    job: str = field(default="", validator=limits.A_JOB_OR_NONE)
+    """With which it showed; a job with which it does so again and again is kept from this slave."""
+    holding: tuple[Held, ...] = ()  # rendered, and still to be delivered
+
+
+@frozen(kw_only=True)
+class Fit:
+    """What the slave was set aside for is over."""
 
 
 @frozen(kw_only=True)
@@ -218,7 +239,7 @@ class ProblemChanged:
     problem: str
 
 
-FromSlave = Hello | Started | Progress | Done | Failed | Goodbye
+FromSlave = Hello | Started | Progress | Done | Failed | Aside | Fit | Goodbye
 ToSlave = Welcome | Work | Cancel | Resync | Refused
 Event = (
     JobChanged

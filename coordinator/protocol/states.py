@@ -38,6 +38,18 @@ class FrameState(StrEnum):
     """Given up; its log says why."""
 
 
+class Fault(StrEnum):
+    """Whose fault it is that a frame was not rendered, and so what follows from it."""
+
+    FRAME = "frame"
+    """The frame's, as far as anybody can tell: it counts against the frame, and against the slave."""
+    JOB = "job"
+    """This machine cannot render this job: it lacks memory, a path map, an engine. No attempt is counted, other jobs go
+    on here, and other slaves render this one."""
+    MACHINE = "machine"
+    """This machine can render nothing now: its disk is full, its Blender does not start. No attempt is counted."""
+
+
 ENDED = frozenset({JobState.FINISHED, JobState.CANCELLED})
 
 J, F = JobState, FrameState

@@ -4,7 +4,7 @@ from attrs import field, frozen
 
 from ..protocol.jobs import FrameInfo, JobChanges, JobInfo, Manifest
 from ..protocol.messages import Held
-from ..protocol.states import FrameState, JobState
+from ..protocol.states import Fault, FrameState, JobState
 
 # --- events: each carries the time, in seconds since the epoch --------------------------------------------------------
 
@@ -79,6 +79,7 @@ class SlaveJoined:
     tags: tuple[str, ...] = ()
     memory: int = 0
     confined: tuple[str, ...] = ()
+    aside: str = ""
 
 
 @frozen(kw_only=True)
@@ -86,6 +87,25 @@ class SlaveLeft:
     now: float
     slave: str
     reason: str
+
+
+@frozen(kw_only=True)
+class SlaveAside:
+    """The slave's machine can render nothing now. What ``holding`` names is rendered, and will come."""
+
+    now: float
+    slave: str
+    reason: str
+    job: str = ""  # with which it showed
+    holding: tuple[Held, ...] = ()
+
+
+@frozen(kw_only=True)
+class SlaveFit:
+    """It can again."""
+
+    now: float
+    slave: str
 
 
 @frozen(kw_only=True)
@@ -122,6 +142,7 @@ class FrameFailed:
     lease: int
     frame: int
     message: str
+    fault: Fault = Fault.FRAME
 
 
 Event = (
@@ -134,6 +155,8 @@ Event = (
     | Tick
     | SlaveJoined
     | SlaveLeft
+    | SlaveAside
+    | SlaveFit
     | GraceEnded
     | FrameStarted
     | FrameDone

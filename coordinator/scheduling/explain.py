@@ -1,8 +1,8 @@
 """Why a job has the slaves that it has, and why a slave is idle: read from the farm, never remembered.
 
 Codes of a job: ended, paused, waiting, rendering, all-dispatched, files, full, exception, first, behind, next,
-no-slave, unfit, barred, sick, failed. Of a slave: away, sick, rendering, no-work, unfit, barred, all-dispatched, files,
-full, failed.
+no-slave, unfit, barred, unable, sick, aside, failed. Of a slave: away, sick, aside, rendering, no-work, unfit, barred,
+unable, all-dispatched, files, full, failed.
 """
 
 from ..protocol.jobs import Explanation, Fact
@@ -10,6 +10,7 @@ from ..protocol.states import JobState
 from .dispatch import is_exception
 from .failures import sickness
 from .farm import Farm
+from .faults import SET_ASIDE, named_aside
 from .models import Job, Slave
 from .ranking import live_usage
 from .reasons import shortcomings
@@ -88,7 +89,14 @@ def _who_could(farm: Farm, job: Job) -> list[Fact]:
         if not fit:
             text += ": " + shortcomings(job.need, farm.online.values())
         facts.append(Fact(code="unfit", text=text))
-    if barred := [slave for slave in fit if slave.id in job.barred]:
+    if unable := [slave for slave in fit if slave.id in job.unable]:
+        one = unable[0]
+        text = (
+            f"{_names(s.name for s in unable)} cannot render it; {one.name}: {job.unable[one.id]}; see to it, then: "
+            f"netrender heal {one.name}"
+        )
+        facts.append(Fact(code="unable", text=text))
+    if barred := [slave for slave in fit if slave.id in job.barred and slave.id not in job.unable]:
         text = (
             f"{_names(s.name for s in barred)} failed in it too often; netrender heal SLAVE gives them another chance"
         )
@@ -97,6 +105,8 @@ def _who_could(farm: Farm, job: Job) -> list[Fact]:
         facts.append(
             Fact(code="sick", text=f"sick: {_names(s.name for s in sick)}; {sick[0].name}: {sickness(sick[0])}")
         )
+    if aside := named_aside(fit):
+        facts.append(Fact(code="aside", text=f"set aside: {aside}"))
     idle = [slave for slave in farm.hungry.values() if not slave.leases and farm.would_render(slave, job)]
     if idle and not job.full:
         text = f"{_names(s.name for s in idle)} failed what is left; other slaves are to try that"
@@ -114,6 +124,8 @@ def _slave(farm: Farm, slave: Slave) -> list[Fact]:
     facts: list[Fact] = []
     if slave.sick_since is not None:
         facts.append(Fact(code="sick", text=sickness(slave)))
+    if slave.aside:
+        facts.append(Fact(code="aside", text=f"it is set aside: {slave.aside}; {SET_ASIDE}"))
     for number in slave.leases:
         lease = farm.leases[number]
         text = f"it has {len(lease.frames)} frames of job {lease.job} ({farm.jobs[lease.job].manifest.name})"
@@ -134,6 +146,9 @@ def _why_not(farm: Farm, slave: Slave, job: Job) -> Fact:
     name = f"job {job.id} ({job.manifest.name})"
     if lacking := job.need.lacks(slave.kind, slave.name):
         return Fact(code="unfit", text=f"{name} needs {' and '.join(lacking)}")
+    if slave.id in job.unable:
+        text = f"it cannot render {name}: {job.unable[slave.id]}; see to it, then: netrender heal {slave.name}"
+        return Fact(code="unable", text=text)
     if slave.id in job.barred:
         return Fact(code="barred", text=f"it failed too often in {name}; another chance: netrender heal {slave.name}")
     if not job.frames.takeable:

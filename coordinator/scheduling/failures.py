@@ -1,7 +1,8 @@
 """The error policy: who tries a failed frame next, when it is given up, who gets no more, and forgiveness."""
 
-from ..protocol.states import FrameState, JobState
+from ..protocol.states import Fault, FrameState, JobState
 from . import events as e
+from . import faults
 from .farm import Farm
 from .jobs import finish, finish_if_over
 from .leases import check_lease, drop, give_up
@@ -11,6 +12,8 @@ from .models import Job, Lease, Slave
 def failed(farm: Farm, event: e.FrameFailed) -> list[e.Decision]:
     lease = check_lease(farm, event.slave, event.lease, event.frame)
     job, slave, frame = farm.jobs[lease.job], farm.slaves[lease.slave], event.frame
+    if event.fault is not Fault.FRAME:
+        return faults.not_here(farm, lease, frame, event.message) + finish_if_over(farm, job)
     attempts = job.attempts[frame] = job.attempts.get(frame, 0) + 1
     job.failed_on.setdefault(slave.id, set()).add(frame)
     decisions = _count(farm, job, slave, event.message) if _is_news(lease, frame) else []
@@ -44,7 +47,7 @@ def _count(farm: Farm, job: Job, slave: Slave, message: str) -> list[e.Decision]
     """Against the slave: in this job, and over all jobs."""
     count = job.failures[slave.id] = job.failures.get(slave.id, 0) + 1
     if count >= farm.policy.slave_failures:
-        job.barred.setdefault(slave.id, farm.now)
+        job.bar(slave.id, farm.now)
     slave.failed_jobs[job.id] = message
     if slave.sick_since is None and len(slave.failed_jobs) >= farm.policy.sick_jobs:
         slave.sick_since = farm.now
@@ -95,10 +98,17 @@ def end_the_hopeless(farm: Farm, job: Job) -> list[e.Decision]:
         return []
     if awaited(farm, job) is not None:
         return []
-    names = ", ".join(f"{slave.name} ({job.failures.get(slave.id, 0)} times)" for slave in able[:5])
+    why = (
+        "none of the slaves that are here can render it"
+        if faults.all_unable(job, able)
+        else ("it failed too often on every slave that could render it")
+    )
+    names = "; ".join(
+        f"{slave.name} ({job.unable.get(slave.id) or f'{job.failures.get(slave.id, 0)} times'})" for slave in able[:5]
+    )
     errors = job.frames.count(FrameState.ERROR)
     reason = (
-        f"given up, as it failed too often on every slave that could render it: {names}; {errors} frames failed, "
+        f"given up, as {why}: {names}; {errors} frames failed, "
         f"{job.frames.queued} were not rendered. See what the logs say, then: netrender reset {job.id}"
     )
     return finish(farm, job, reason)
@@ -118,9 +128,9 @@ def forget(farm: Farm, slave: Slave) -> None:
     """As if it had never failed."""
     slave.failed_jobs.clear()
     slave.sick_since = None
+    slave.aside = ""  # it says so again if that is still true
     for job in farm.jobs.values():
-        for known in (job.failures, job.barred):
-            known.pop(slave.id, None)
+        job.forgive(slave.id)
     farm.ranking.news = True
     farm.look_after(slave)
 
@@ -138,7 +148,6 @@ def forgive(farm: Farm) -> list[e.Decision]:
     for job in farm.jobs.values():
         if job.barred and not job.ended:
             for name in [slave for slave, since in job.barred.items() if since <= before]:
-                del job.barred[name]
-                job.failures.pop(name, None)
+                job.forgive(name)
                 farm.ranking.news = True
     return decisions

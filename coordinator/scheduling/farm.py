@@ -67,17 +67,11 @@ class Farm:
 
     def would_render(self, slave: Slave, job: Job) -> bool:
         """Whether it would get work of this job, if there were some and it had nothing else to do."""
-        return (
-            slave.connected and slave.sick_since is None and slave.id not in job.barred and self.may_render(slave, job)
-        )
+        return slave.connected and slave.well and slave.id not in job.barred and self.may_render(slave, job)
 
     def look_after(self, slave: Slave) -> None:
         """To be called when anything happened to a slave: maybe it can take work."""
-        hungry = (
-            slave.connected
-            and slave.sick_since is None
-            and not any(self.leases[lease].unstarted for lease in slave.leases)
-        )
+        hungry = slave.connected and slave.well and not any(self.leases[lease].unstarted for lease in slave.leases)
         if hungry:
             self.hungry[slave.id] = self.woken[slave.id] = slave
         else:

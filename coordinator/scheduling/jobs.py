@@ -178,9 +178,8 @@ def _reset(farm: Farm, job: Job, event: e.JobCommanded) -> list[e.Decision]:
 def _bar_who_failed(farm: Farm, job: Job) -> None:
     """Others shall try, if there are any."""
     failed = set(job.failed_on) | set(job.barred)
-    job.failed_on.clear()
-    job.failures.clear()
-    job.barred.clear()
+    for known in (job.failed_on, job.failures, job.barred, job.unable, job.asides, job.excused):
+        known.clear()
     if any(slave.id not in failed and farm.would_render(slave, job) for slave in farm.connected()):
         job.barred = dict.fromkeys(failed, farm.now)
 

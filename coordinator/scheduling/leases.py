@@ -68,11 +68,13 @@ def grant_again(farm: Farm, slave: Slave, job: Job, frame: int, holder: Lease) -
 
 
 def _begin(farm: Farm, slave: Slave, job: Job) -> list[e.Decision]:
-    if job.blender and job.started is not None:
+    if not job.blender or job.started is None:
+        job.pin("{}.{}".format(*series(slave.blender)))
+        job.started = job.started or farm.now
+    reason = f"rendering with Blender {job.blender}"
+    if job.reason == reason:
         return []
-    job.pin("{}.{}".format(*series(slave.blender)))
-    job.started = job.started or farm.now
-    job.reason = f"rendering with Blender {job.blender}"
+    job.reason = reason  # also after it has waited, for slaves that were away or set aside
     return [job_moved(job)]
 
 

@@ -45,6 +45,9 @@ class Job:
     failed_on: dict[str, set[int]] = field(factory=dict)  # frames that failed, by slave
     failures: dict[str, int] = field(factory=dict)  # by slave
     barred: dict[str, float] = field(factory=dict)  # slaves that get no more of it, and since when
+    unable: dict[str, str] = field(factory=dict)  # those of them whose machine cannot render it: why
+    asides: dict[str, int] = field(factory=dict)  # times that a slave was set aside with it, since it rendered a frame
+    excused: dict[int, int] = field(factory=dict)  # times that a frame was begun on a machine that could not render it
     done_by: dict[str, int] = field(factory=dict)  # frames done, by the slave's name
     frame_seconds: float | None = None  # running mean of the last frames' render times
     seconds_on: dict[str, float] = field(factory=dict)  # the same, by slave
@@ -114,6 +117,17 @@ class Job:
         """Seconds that this slave is expected to need for a frame; None if nothing is known."""
         return self.seconds_on.get(slave, self.frame_seconds)
 
+    def bar(self, slave: str, now: float, unable: str = "") -> None:
+        """The slave gets no more of it; because its machine cannot render it, if that is said."""
+        self.barred.setdefault(slave, now)
+        if unable:
+            self.unable[slave] = unable
+
+    def forgive(self, slave: str) -> None:
+        """As if the slave had never failed it."""
+        for known in (self.failures, self.barred, self.unable, self.asides):
+            known.pop(slave, None)
+
     @property
     def full(self) -> bool:
         return 0 < self.max_slaves <= len(self.users)
@@ -150,10 +164,16 @@ class Slave:
     scene: str = ""  # that it opened last
     failed_jobs: dict[str, str] = field(factory=dict)  # jobs in which it failed since its last success: the message
     sick_since: float | None = None
+    aside: str = ""  # why its machine can render nothing now; it says so itself, and when that is over
     kind: Kind = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.describe()
+
+    @property
+    def well(self) -> bool:
+        """Whether it may be given work."""
+        return self.sick_since is None and not self.aside
 
     def holds(self, job: Job) -> bool:
         """Whether it has the job's scene open."""

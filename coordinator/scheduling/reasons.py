@@ -6,6 +6,7 @@ from ..protocol.states import JobState
 from .events import Decision
 from .failures import awaited, end_the_hopeless, sickness
 from .farm import Farm
+from .faults import named_aside
 from .leases import job_moved
 from .models import Job, Slave
 from .needs import Need
@@ -33,9 +34,12 @@ def renew(farm: Farm) -> list[Decision]:
 def _waiting(farm: Farm, job: Job) -> str:
     if any(farm.would_render(slave, job) for slave in farm.hungry.values()):
         return "waits for a slave that has not failed its frames"
-    nobody = job.barred and not any(farm.would_render(slave, job) for slave in farm.connected())
-    if nobody and (lost := awaited(farm, job)):
-        return f"waits for {lost.name} to come back: every other slave failed it too often"
+    if job.barred and not any(farm.would_render(slave, job) for slave in farm.connected()):
+        if lost := awaited(farm, job):
+            return f"waits for {lost.name} to come back: every other slave failed it too often"
+        able = [slave for slave in farm.connected() if farm.may_render(slave, job) and slave.id not in job.barred]
+        if aside := named_aside(able):
+            return f"waits for slaves that are set aside, as every other one failed it too often: {aside}"
     return "waits for its turn" if farm.leases else "waits for a slave"
 
 
@@ -46,10 +50,13 @@ def obstacle_to(farm: Farm, need: Need) -> str:
     able = [slave for slave in farm.online.values() if need.met_by(slave.kind) and need.admits(slave.name)]
     if not able:
         return "no connected slave can render it: " + shortcomings(need, farm.online.values())
-    if all(slave.sick_since is not None for slave in able):
-        one = able[0]
-        return f"every slave that can render it is sick; {one.name}: {sickness(one)}"
-    return ""
+    if any(slave.well for slave in able):
+        return ""
+    if aside := named_aside(able):
+        sick = " or sick" if any(slave.sick_since is not None for slave in able) else ""
+        return f"waits for a slave that is fit: every slave that can render it is set aside{sick}: {aside}"
+    one = able[0]
+    return f"every slave that can render it is sick; {one.name}: {sickness(one)}"
 
 
 def shortcomings(need: Need, slaves: Iterable[Slave]) -> str:

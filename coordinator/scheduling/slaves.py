@@ -1,6 +1,10 @@
-"""Slaves that come, go and are healed."""
+"""Slaves that come, go, are set aside and are healed."""
 
+from collections.abc import Iterable
+
+from ..protocol.messages import Held
 from . import events as e
+from . import faults
 from .failures import forget
 from .farm import Farm
 from .leases import find_slave, revoke, take_back
@@ -17,21 +21,23 @@ def joined(farm: Farm, event: e.SlaveJoined) -> list[e.Decision]:
     slave.features, slave.tags, slave.memory = frozenset(event.features), frozenset(event.tags), event.memory
     slave.confined = event.confined
     slave.describe()
+    slave.aside = event.aside
     slave.last_seen, slave.job, slave.frame = event.now, "", None
     slave.last_job = slave.scene = ""
     decisions: list[e.Decision] = [e.SlaveMoved(slave=slave.id, connected=True, persist=True)]
-    decisions += _compare(farm, slave, {held.lease: set(held.frames) for held in event.holding})
+    decisions += _compare(farm, slave, event.holding, f"{slave.name} came back without it")
     farm.connect(slave, True)
     return decisions
 
 
-def _compare(farm: Farm, slave: Slave, holding: dict[int, set[int]]) -> list[e.Decision]:
+def _compare(farm: Farm, slave: Slave, holds: Iterable[Held], reason: str) -> list[e.Decision]:
     """What it was leased against what it holds: one side or both may have been away. Only what both know lives on."""
     decisions: list[e.Decision] = []
+    holding = {held.lease: set(held.frames) for held in holds}
     for lease in [farm.leases[number] for number in slave.leases]:
         lease.granted = farm.now  # nobody knows since when it renders
         lost = lease.frames - holding.get(lease.id, set())
-        decisions += take_back(farm, lease, sorted(lost), f"{slave.name} came back without it")
+        decisions += take_back(farm, lease, sorted(lost), reason)
     for number, frames in holding.items():
         kept = farm.leases[number].frames if number in slave.leases else set[int]()
         if not kept:
@@ -50,6 +56,25 @@ def left(farm: Farm, event: e.SlaveLeft) -> list[e.Decision]:
     for lease in [farm.leases[number] for number in slave.leases]:
         decisions += revoke(farm, lease, f"{slave.name} was lost: {event.reason}")
     return decisions
+
+
+def set_aside(farm: Farm, event: e.SlaveAside) -> list[e.Decision]:
+    slave = find_slave(farm, event.slave)
+    if not slave.aside:  # else it says again what it has said
+        faults.count_aside(farm, slave, event.job, event.reason)
+    slave.aside = event.reason
+    farm.look_after(slave)
+    farm.ranking.news = True  # who is well decides who else may try a frame that failed
+    decisions: list[e.Decision] = [e.SlaveMoved(slave=slave.id, connected=slave.connected)]
+    return decisions + _compare(farm, slave, event.holding, f"{slave.name} was set aside: {event.reason}")
+
+
+def fit(farm: Farm, event: e.SlaveFit) -> list[e.Decision]:
+    slave = find_slave(farm, event.slave)
+    slave.aside = ""
+    farm.look_after(slave)
+    farm.ranking.news = True
+    return [e.SlaveMoved(slave=slave.id, connected=slave.connected)]
 
 
 def grace_ended(farm: Farm, event: e.GraceEnded) -> list[e.Decision]:

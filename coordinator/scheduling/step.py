@@ -30,7 +30,7 @@ def step(farm: Farm, event: e.Event) -> list[e.Decision]:
         farm.now = before
         raise
     decisions += dispatch(farm)
-    if kind in _CHANGES_WHO_CAN:
+    if kind in _CHANGES_WHO_CAN or _ends_what_is_told(farm, event, decisions):
         decisions += renew(farm)
     return decisions
 
@@ -60,6 +60,7 @@ def _done(farm: Farm, event: e.FrameDone) -> list[e.Decision]:
         slave.seconds = relative if slave.seconds is None else slave.seconds + (relative - slave.seconds) * RECENT
     job.done_by[slave.name] = job.done_by.get(slave.name, 0) + 1
     slave.failed_jobs.clear()
+    job.asides.pop(slave.id, None)
     moved = e.FrameMoved(
         job=job.id,
         frame=event.frame,
@@ -87,11 +88,21 @@ _HANDLERS: dict[type, Callable[[Farm, Any], list[e.Decision]]] = {
     e.Tick: upkeep.ticked,
     e.SlaveJoined: slaves.joined,
     e.SlaveLeft: slaves.left,
+    e.SlaveAside: slaves.set_aside,
+    e.SlaveFit: slaves.fit,
     e.GraceEnded: slaves.grace_ended,
     e.FrameStarted: _started,
     e.FrameDone: _done,
     e.FrameFailed: failures.failed,
 }
+
+
+def _ends_what_is_told(farm: Farm, event: e.Event, decisions: list[e.Decision]) -> bool:
+    """A job has all of its files now, or the last result of a slave that is set aside: nobody renders it any more."""
+    if isinstance(event, e.BlobsArrived):
+        return bool(decisions)
+    return isinstance(event, e.FrameDone) and farm.slaves[event.slave].aside != ""
+
 
 # After these, jobs may have found slaves that can render them, or lost them.
 _CHANGES_WHO_CAN = frozenset(_HANDLERS) - {e.FrameStarted, e.FrameDone, e.BlobsArrived}

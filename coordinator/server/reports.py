@@ -42,4 +42,5 @@ def slave_info(slave: Slave) -> SlaveInfo:
         memory=slave.memory,
         confined=slave.confined,
         sick=sickness(slave),
+        aside=slave.aside,
     )

@@ -122,6 +122,7 @@ def _joined(service: Service, hello: messages.Hello) -> e.SlaveJoined:
         tags=hello.tags,
         memory=hello.memory,
         confined=hello.confined,
+        aside=hello.aside,
     )
 
 
@@ -157,8 +158,21 @@ def _said(service: Service, hello: messages.Hello, said: messages.FromSlave) -> 
                 )
             case messages.Failed():
                 service.take(
-                    e.FrameFailed(now=now, slave=slave, lease=said.lease, frame=said.frame, message=said.message)
+                    e.FrameFailed(
+                        now=now,
+                        slave=slave,
+                        lease=said.lease,
+                        frame=said.frame,
+                        message=said.message,
+                        fault=said.fault,
+                    )
                 )
+            case messages.Aside():
+                log.warning("slave %s is set aside: %s", hello.name, said.reason)
+                service.take(e.SlaveAside(now=now, slave=slave, reason=said.reason, job=said.job, holding=said.holding))
+            case messages.Fit():
+                log.info("slave %s is fit again", hello.name)
+                service.take(e.SlaveFit(now=now, slave=slave))
             case messages.Progress():
                 lease = check_lease(service.farm, slave, said.lease, said.frame)
                 service.watchers.tell(

@@ -3,7 +3,7 @@
 from attrs import define, field
 
 from coordinator.protocol.jobs import File, Manifest, RenderSettings
-from coordinator.protocol.states import FrameState, JobState
+from coordinator.protocol.states import Fault, FrameState, JobState
 from coordinator.scheduling import events as e
 from coordinator.scheduling.farm import Farm
 from coordinator.scheduling.models import Job
@@ -62,8 +62,9 @@ class FarmUnderTest:
             size=1,
         )
 
-    def fail(self, lease: int, frame: int, message: str = "it broke") -> list[e.Decision]:
-        return self.feed(e.FrameFailed, slave=self.grants[lease].slave, lease=lease, frame=frame, message=message)
+    def fail(self, lease: int, frame: int, message: str = "it broke", fault: Fault = Fault.FRAME) -> list[e.Decision]:
+        slave = self.grants[lease].slave
+        return self.feed(e.FrameFailed, slave=slave, lease=lease, frame=frame, message=message, fault=fault)
 
 
 def granted(decisions: list[e.Decision]) -> list[tuple[str, tuple[int, ...]]]:

@@ -8,7 +8,7 @@ from coordinator.errors import ConflictError, NotFoundError, StaleLeaseError
 from coordinator.protocol.frames import FrameRange
 from coordinator.protocol.jobs import JobChanges
 from coordinator.protocol.messages import Held
-from coordinator.protocol.states import ENDED, FrameOrder, FrameState, JobState
+from coordinator.protocol.states import ENDED, Fault, FrameOrder, FrameState, JobState
 from coordinator.scheduling import events as e
 from coordinator.scheduling import explain
 
@@ -92,6 +92,39 @@ class Histories(RuleBasedStateMachine):
         holding = [Held(lease=one.id, frames=tuple(f for f in one.frames if f % 2 in kept)) for one in leases]
         self.under_test.join(slave, holding=tuple(holding), tags=("big",) if slave != "c" else ())
 
+    @rule(slave=SLAVES, keeps=st.sampled_from(["none", "odd", "all"]), with_job=st.booleans())
+    def set_aside(self, slave: str, keeps: str, with_job: bool) -> None:
+        """Its machine can render nothing; some of what it was leased is rendered."""
+        if slave not in self.farm.online:
+            return
+        leases = [self.farm.leases[number] for number in self.farm.slaves[slave].leases]
+        job = leases[0].job if leases and with_job else ""
+        before = {one.id: dict(one.attempts) for one in self.farm.jobs.values()}
+        kept = {"none": (), "odd": (1,), "all": (0, 1)}[keeps]
+        holding = [Held(lease=one.id, frames=tuple(f for f in one.frames if f % 2 in kept)) for one in leases]
+        self.under_test.feed(e.SlaveAside, slave=slave, reason="full", job=job, holding=tuple(holding))
+        assert before == {one.id: dict(one.attempts) for one in self.farm.jobs.values()}, "no frame is blamed"
+        left = {number: self.farm.leases[number].frames for number in self.farm.slaves[slave].leases}
+        assert left == {held.lease: set(held.frames) for held in holding if held.frames}
+
+    @rule(slave=SLAVES)
+    def recover(self, slave: str) -> None:
+        if slave in self.farm.online:
+            self.under_test.feed(e.SlaveFit, slave=slave)
+
+    @rule(choice=st.integers(0, 5))
+    def cannot_render(self, choice: int) -> None:
+        """A machine lacks what the job needs, or the memory for a frame."""
+        if (found := self.some_lease(choice)) is None:
+            return
+        job = self.farm.jobs[self.under_test.grants[found[0]].job]
+        before = dict(job.attempts)
+        try:
+            self.under_test.fail(*found, fault=Fault.JOB)
+        except StaleLeaseError:
+            return
+        assert job.attempts == before, "no frame is blamed"
+
     @rule(slave=SLAVES)
     def leave(self, slave: str) -> None:
         if slave in self.farm.slaves and self.farm.slaves[slave].connected:
@@ -163,6 +196,14 @@ class Histories(RuleBasedStateMachine):
                     assert slave.leases or (failed[slave.id] and not all(failed.values()))
 
     @invariant()
+    def who_cannot_render_is_barred_and_who_is_set_aside_gets_nothing(self) -> None:
+        for job in self.farm.jobs.values():
+            assert job.unable.keys() <= job.barred.keys()
+            assert not any(self.farm.would_render(self.farm.slaves[slave], job) for slave in job.barred)
+        for slave in self.farm.slaves.values():
+            assert not slave.aside or (slave.id not in self.farm.hungry and not slave.well)
+
+    @invariant()
     def the_ranking_has_every_job_with_work(self) -> None:
         ranking = self.farm.ranking
         ready = {job.id: job.frames.queued for job in self.farm.jobs.values() if job.ready and not job.full}
@@ -174,7 +215,7 @@ class Histories(RuleBasedStateMachine):
     def hungry_slaves_can_take_work(self) -> None:
         for slave in self.farm.slaves.values():
             unstarted = any(self.farm.leases[lease].unstarted for lease in slave.leases)
-            hungry = slave.connected and slave.sick_since is None and not unstarted
+            hungry = slave.connected and slave.sick_since is None and not slave.aside and not unstarted
             assert (slave.id in self.farm.hungry) == hungry
             assert (slave.id in self.farm.online) == slave.connected
 
@@ -191,13 +232,22 @@ class Histories(RuleBasedStateMachine):
             able = [slave for slave in self.farm.connected() if self.farm.may_render(slave, job)]
             assert ("full" in codes) == (queued and job.full)
             assert ("unfit" in codes) == (queued and 0 < len(self.farm.online) != len(able))
-            assert ("barred" in codes) == (queued and any(slave.id in job.barred for slave in able))
+            unable = [slave for slave in able if slave.id in job.unable]
+            barred = [slave for slave in able if slave.id in job.barred and slave not in unable]
+            assert ("unable" in codes) == (queued and bool(unable))
+            assert ("barred" in codes) == (queued and bool(barred))
+            assert ("aside" in codes) == (queued and any(slave.aside for slave in able))
+            if queued and not job.leases and able and all(slave.aside for slave in able):
+                assert "set aside" in job.reason or "to come back" in job.reason, job.reason
             if queued and not job.leases and "failed" not in codes:
-                assert codes & {"no-slave", "unfit", "barred", "sick", "behind", "first", "next"}, codes
+                assert codes & {"no-slave", "unfit", "barred", "unable", "sick", "aside", "behind", "first", "next"}, (
+                    codes
+                )
         for slave in self.farm.slaves.values():
             codes = {fact.code for fact in explain.slave(self.farm, slave).facts}
             assert codes and ("away" in codes) == (not slave.connected)
             assert ("rendering" in codes) == (slave.connected and bool(slave.leases))
+            assert ("aside" in codes) == (slave.connected and bool(slave.aside))
             assert ("sick" in codes) == (slave.connected and slave.sick_since is not None)
 
     def teardown(self) -> None:

@@ -5,13 +5,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import aiohttp
+import attrs
 import pytest
 
 from coordinator import __version__
 from coordinator.constants import PROTOCOL_VERSION, STALL_BLIND
 from coordinator.protocol import codec, messages
-from coordinator.protocol.jobs import SlaveInfo
-from coordinator.protocol.states import JobState
+from coordinator.protocol.jobs import FrameInfo, SlaveInfo
+from coordinator.protocol.states import Fault, JobState
 from coordinator.server.watchers import Watchers
 
 from ..coordinators import RunningCoordinator
@@ -360,3 +361,66 @@ async def test_a_watcher_that_is_too_far_behind_is_cut_off(monkeypatch: pytest.M
     assert slow.queue.get_nowait() is not None, "what it has it may still read"
     assert [slow.queue.get_nowait() is None for _ in range(slow.queue.qsize())] == [False, True]
     assert other.queue.empty()
+
+
+# --- machines that cannot render --------------------------------------------------------------------------------------
+
+
+async def test_a_slave_is_set_aside_and_fit_again_and_no_frame_is_blamed(
+    http: aiohttp.ClientSession, coordinator: RunningCoordinator
+) -> None:
+    job = await submit(http, manifest("1-3", chunk=3))
+    async with FakeSlave(coordinator.url, "anna") as anna, watching(http) as events:
+        work = await anna.work()
+        await anna.started(work, 1)
+        await anna.started(work, 2)
+        held_back = messages.Held(lease=work.lease, frames=(1,))
+        await anna.send(messages.Aside(reason="the disk is full", job=job, holding=(held_back,)))
+        changed = await events.until(messages.SlaveChanged)
+        assert changed.slave.aside == "the disk is full" and changed.slave.frame is None
+        queued = await events.until(messages.FrameQueued, frame=3)
+        assert queued.reason == "anna was set aside: the disk is full"
+        assert (await anna.put_result(work, 1)).status == 204, "what it had rendered is taken"
+        assert (await anna.put_result(work, 2)).code == "stale-lease"
+        info = await job_info(http, job)
+        assert (info.counts.done, info.counts.queued) == (1, 2) and "anna: the disk is full" in info.reason
+    hello = attrs.evolve(anna.hello, aside="the disk is full")
+    anna.hello = hello
+    async with anna, watching(http) as events:  # it came back, and it is still so
+        assert (await slaves(http))[0].aside == "the disk is full"
+        await anna.send(messages.Fit())
+        assert (await anna.work()).frames == (2, 3)
+        assert (await events.until(messages.SlaveChanged)).slave.aside == ""
+    async with http.get(f"/api/jobs/{job}/frames") as response:
+        frames = codec.loads(await response.read(), list[FrameInfo])
+    assert {frame.attempts for frame in frames} == {0}
+
+
+async def test_a_job_that_a_machine_cannot_render_is_not_counted_against_its_frames(
+    http: aiohttp.ClientSession, coordinator: RunningCoordinator
+) -> None:
+    job = await submit(http, manifest("1-2", chunk=2))
+    async with FakeSlave(coordinator.url, "anna") as anna:
+        work = await anna.work()
+        failed = messages.Failed(lease=work.lease, frame=1, message="no path map for it", fault=Fault.JOB)
+        await anna.send(failed)
+        assert (await anna.receive(messages.Cancel)).frames == (2,)
+        info = await job_info(http, job)
+    assert (info.state, info.barred, info.counts.error) == (JobState.FINISHED, ("anna",), 0)
+    assert "none of the slaves that are here can render it: anna (no path map for it)" in info.reason
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        '{"type": "failed", "lease": 1, "frame": 1, "message": "", "fault": "machine"}',  # that is an Aside
+        '{"type": "failed", "lease": 1, "frame": 1, "message": "", "fault": "mine"}',
+        '{"type": "aside", "reason": ""}',
+        '{"type": "aside", "reason": "x", "holding": [1]}',
+        '{"type": "fit", "really": true}',
+    ],
+)
+async def test_what_is_no_fault_is_refused(coordinator: RunningCoordinator, said: str) -> None:
+    async with FakeSlave(coordinator.url, "anna") as anna:
+        await anna.socket.send_str(said)
+        assert (await anna.receive(messages.Refused)).code == "bad-request"
