@@ -2,10 +2,13 @@
 
 Every class has a stable ``code``, the HTTP status that carries it, and the exit code of a command that ends with it.
 The server answers ``{"code", "message"}``; ``from_code`` raises the same class on the other side. A message names
-the thing that is wrong and what to do about it.
+the thing that is wrong and what to do about it. ``fault`` says whose fault it is where a slave cannot render for it.
 """
 
+import errno
 from typing import ClassVar
+
+from .protocol.states import Fault
 
 
 class NetrenderError(Exception):
@@ -14,6 +17,7 @@ class NetrenderError(Exception):
     code: ClassVar[str] = "error"
     http_status: ClassVar[int] = 500
     exit_code: ClassVar[int] = 1
+    fault: ClassVar[Fault] = Fault.FRAME
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -120,6 +124,15 @@ class StorageError(NetrenderError):
 
     code = "storage"
     http_status = 507
+    fault = Fault.MACHINE
+    room = 0  # bytes that have to be free until it is worth another try; 0 if that is not known
+
+
+class UnsuitableError(NetrenderError):
+    """This machine cannot render this job: it lacks an engine, a path map, room for the job's files."""
+
+    code = "unsuitable"
+    fault = Fault.JOB
 
 
 class UnreachableError(NetrenderError):
@@ -141,6 +154,7 @@ class BlenderNotFoundError(UsageError):
     """No Blender to render with, or one older than 4.2."""
 
     code = "no-blender"
+    fault = Fault.MACHINE
 
 
 class RendererError(NetrenderError):
@@ -149,10 +163,40 @@ class RendererError(NetrenderError):
     code = "renderer"
 
 
+class RendererStartError(RendererError):
+    """The renderer does not start, or is another Blender than before."""
+
+    code = "renderer-start"
+    fault = Fault.MACHINE
+
+
+class MemoryShortError(RendererError):
+    """The machine has not enough memory for what was to be rendered."""
+
+    code = "memory"
+    fault = Fault.JOB
+
+
 class FinishedWithErrorsError(NetrenderError):
     """The job ended, and some of its frames could not be rendered."""
 
     code = "finished-with-errors"
+
+
+# What a write fails with for what is written: a name, or a size, that the file system cannot hold. Anything else is the
+# disk's, the folder's or the system's.
+_OF_WHAT_IS_WRITTEN = frozenset({errno.ENAMETOOLONG, errno.EFBIG, errno.EINVAL, errno.EILSEQ, errno.ELOOP})
+
+
+def cannot_write(what: str, error: OSError, remedy: str) -> NetrenderError:
+    """What a write that failed means: StorageError, or UnsuitableError if it is for what was written."""
+    why = error.strerror or str(error)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        why = f"the disk is full ({why})"
+    text = f"{what}: {why}" + (f", {error.filename}" if error.filename else "")
+    if error.errno in _OF_WHAT_IS_WRITTEN:
+        return UnsuitableError(text)
+    return StorageError(f"{text}; {remedy}")
 
 
 def _subclasses(cls: type[NetrenderError]) -> list[type[NetrenderError]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from attrs import frozen
 
-from .errors import StorageError, UsageError
+from .errors import UnsuitableError, UsageError
 from .protocol.paths import is_absolute
 
 _WINDOWS = re.compile(r"[A-Za-z]:|\\\\|//[^/]")  # a drive, or a share: there case does not matter
@@ -43,11 +43,11 @@ class PathMap:
 
 
 def translate(path: str, maps: Iterable[PathMap]) -> str:
-    """Where the client's ``path`` is here. Raises StorageError that names the option that is missing."""
+    """Where the client's ``path`` is here. Raises UnsuitableError that names the option that is missing."""
     for one in maps:
         if (found := one.apply(path)) is not None:
             return found
-    raise StorageError(
+    raise UnsuitableError(
         f"the job uses {path} in place, and this slave has no path map for it; start it with --path-map FROM=TO, or "
         "submit the job without --shared"
     )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from coordinator.errors import StorageError, UsageError
+from coordinator.errors import UnsuitableError, UsageError
 from coordinator.pathmaps import PathMap, is_under, translate
 
 WINDOWS = PathMap.parse(r"P:\proj=/mnt/proj")
@@ -34,7 +34,7 @@ def test_the_first_map_that_has_the_path_is_used() -> None:
     maps = [PathMap.parse("/mnt/proj/a=/a"), PathMap.parse("/mnt/proj=/proj")]
     assert translate("/mnt/proj/a/x", maps) == "/a/x"
     assert translate("/mnt/proj/b/x", maps) == "/proj/b/x"
-    with pytest.raises(StorageError, match=r"/etc/passwd .*--path-map"):
+    with pytest.raises(UnsuitableError, match=r"/etc/passwd .*--path-map"):
         translate("/etc/passwd", maps)
 
 

@@ -15,10 +15,11 @@ REPLY = b"netrender:"  # what starts each line; Blender's banner comes on the sa
 class Failure(Exception):
     """Something that is answered with an error message; the renderer goes on."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, **details: Any) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
+        self.details = details  # more fields of the answer
 
 
 def bad_scene(message: str) -> Failure:
@@ -29,6 +30,21 @@ def bad_scene(message: str) -> Failure:
 def renderer_error(message: str) -> Failure:
     """The renderer could not do what it was told."""
     return Failure("renderer", message)
+
+
+def unsuitable(message: str) -> Failure:
+    """This Blender, or this machine, cannot render what others can."""
+    return Failure("unsuitable", message)
+
+
+def out_of_memory(message: str) -> Failure:
+    """The machine has not enough memory for this."""
+    return Failure("memory", message)
+
+
+def no_storage(message: str, size: int = 0) -> Failure:
+    """The disk does not take what is to be written, of so many bytes at least."""
+    return Failure("storage", message, size=size)
 
 
 class Channel:

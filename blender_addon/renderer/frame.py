@@ -11,8 +11,8 @@ from typing import Any
 import bpy
 
 from .. import compat
-from . import exr_file
-from .channel import Channel, renderer_error
+from . import exr_file, room
+from .channel import Channel, Failure, no_storage, out_of_memory, renderer_error
 from .scene import OpenScene
 
 PROGRESS_INTERVAL = 0.2  # seconds between two messages: a person sees no more, and a quick scene has thousands
@@ -21,6 +21,10 @@ PROGRESS_INTERVAL = 0.2  # seconds between two messages: a person sees no more, 
 #         5.0 to 5.2:  "Remaining: 00:00.06 | Mem: 2M | Sample 1/40"
 # EEVEE,  4.2 to 5.2:  "Rendering 1 / 64 samples"
 _SAMPLE = re.compile(r"(?:Sample |Rendering )(\d+) ?/ ?(\d+)")
+# Cycles: "Out of memory in cuMemAlloc ...", "System is out of GPU and shared host memory"
+_OUT_OF_MEMORY = re.compile(r"\bout of (?:(?:\w+ ){0,4})memory\b", re.IGNORECASE)
+
+_LARGEST_TRIED = 64 * 2**20  # bytes: a scene may say that its frames are as large as any disk
 
 
 class Progress:
@@ -74,19 +78,32 @@ def render_frame(opened: OpenScene, frame: int, output: str, channel: Channel) -
         # out, but not for sure: the settings may be animated.
         exr_file.replace_texts(part, {"File": opened.name, "Hostname": ""})
         part.replace(target)
-    except RuntimeError as error:
-        text = " ".join(str(error).split())
-        hint = f"; is the disk full, or {target.parent} not writable?" if "cannot save" in text else ""
-        raise renderer_error(f"frame {frame}: {text}{hint}") from error
-    except FileNotFoundError as error:
-        raise renderer_error(f"frame {frame}: Blender wrote no result to {part}; see its log") from error
-    except OSError as error:
-        raise renderer_error(f"frame {frame}: cannot write {target}: {error.strerror}") from error
-    except exr_file.Broken as error:
-        raise renderer_error(
-            f"frame {frame}: the result in {target.parent} is not whole ({error}); is the disk full?"
-        ) from error
+    except (RuntimeError, MemoryError, OSError, exr_file.Broken) as error:
+        raise _failure(error, frame, part, scene) from error
     finally:
         bpy.app.handlers.render_stats.remove(progress)
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def _failure(error: Exception, frame: int, part: Path, scene: Any) -> Failure:
+    """Whose fault it is that there is no result, and what it is: the disk is asked, because Blender does not know."""
+    text = " ".join(str(error).split())
+    if isinstance(error, FileNotFoundError):
+        text = f"Blender wrote no result to {part}; see its log"
+    elif isinstance(error, OSError):
+        text = f"cannot write {part.with_suffix('')}: {error.strerror}"
+    elif isinstance(error, exr_file.Broken):
+        text = f"the result in {part.parent} is not whole ({error})"
+    if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(text):
+        return out_of_memory(f"frame {frame}: not enough memory: {text or 'MemoryError'}")
+    size = max(room.LEAST, min(4 * 4 * scene.render.resolution_x * scene.render.resolution_y, _LARGEST_TRIED))
+    with contextlib.suppress(OSError):
+        size = max(size, 2 * part.stat().st_size)  # it came so far
+        part.unlink()  # what it has taken is free for another try
+    obstacle = room.obstacle(part.parent, size)
+    if not obstacle and bpy.app.tempdir and Path(bpy.app.tempdir).is_dir():  # where Blender puts aside what it renders
+        obstacle = room.obstacle(Path(bpy.app.tempdir), size)
+    if obstacle:
+        return no_storage(f"frame {frame}: the result cannot be written: {obstacle}", size)
+    return renderer_error(f"frame {frame}: {text}")

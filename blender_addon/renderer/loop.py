@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import tempfile
@@ -15,7 +16,7 @@ import bpy
 from .. import compat
 from . import confinement, devices, inspection, scene
 from . import frame as rendering
-from .channel import Channel, Failure, renderer_error
+from .channel import Channel, Failure, no_storage, out_of_memory, renderer_error
 
 # In the log of the frame whose script is refused something: the owner of the file may read it, after all.
 HINT = (
@@ -75,6 +76,16 @@ def features(told: Sequence[str]) -> list[str]:
     return ["denoiser"] * compat.has_denoiser() + ["gpu"] * devices.has_gpu(told)
 
 
+def _failure(error: Exception) -> Failure:
+    """What an exception that nobody expected is for the agent."""
+    text = f"{type(error).__name__}: {error}"
+    if isinstance(error, MemoryError):
+        return out_of_memory(f"not enough memory: {text}")
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return no_storage(text)
+    return renderer_error(text)
+
+
 def run(
     told: Sequence[str] = (),
     *,
@@ -101,8 +112,9 @@ def run(
                 return 0
             renderer.obey(command)
         except Failure as failure:
-            channel.send(type="error", code=failure.code, message=failure.message)
+            channel.send(type="error", code=failure.code, message=failure.message, **failure.details)
         except Exception as error:  # whatever Blender raises must reach the agent, and not end the process
             traceback.print_exc()
-            channel.send(type="error", code="renderer", message=f"{type(error).__name__}: {error}")
+            found = _failure(error)
+            channel.send(type="error", code=found.code, message=found.message, **found.details)
         sys.stderr.flush()

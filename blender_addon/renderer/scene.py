@@ -10,7 +10,7 @@ import bpy
 
 from .. import compat
 from . import blend_file, devices, osl, paths
-from .channel import bad_scene
+from .channel import Failure, bad_scene, unsuitable
 from .choices import choose_engine, choose_layers, choose_scene, has_camera
 
 # Cycles settings that may be animated although the data persists between frames. The others (the number of samples, for
@@ -64,13 +64,21 @@ def open_blend(blend: str, *, allow_scripts: bool = False) -> None:
     blend_file.check_version(path, (bpy.data.version[0], bpy.data.version[1]))
 
 
+def _engine_here(scene: Any, name: str | None) -> str:
+    """The engine that the job names, if this Blender has it: another one may. Raises Failure."""
+    try:
+        return choose_engine(scene, name)
+    except Failure as failure:
+        raise unsuitable(failure.message) from failure
+
+
 def open_scene(blend: str, settings: Settings, machine: Machine) -> OpenScene:
     """Open the .blend and set it up. Raises Failure."""
     open_blend(blend, allow_scripts=machine.allow_scripts)
     paths.remap(settings.mapped)
     paths.confine(settings.inside)
     scene = choose_scene(settings.scene)
-    engine = choose_engine(scene, settings.engine)
+    engine = _engine_here(scene, settings.engine)
     layers = choose_layers(scene, settings.view_layers)
     if not has_camera(scene):
         raise bad_scene(f"scene {scene.name!r} has no camera; add one, or choose another scene")
@@ -104,7 +112,7 @@ def _check_fluids(scene: Any) -> None:
         return
     for thing in scene.objects:
         if any(modifier.type == "FLUID" and modifier.fluid_type == "DOMAIN" for modifier in thing.modifiers):
-            raise bad_scene(
+            raise unsuitable(
                 f"object {thing.name!r} is a fluid's domain, which Blender as a Python module (bpy) cannot evaluate: "
                 "start the slave with --blender PATH"
             )

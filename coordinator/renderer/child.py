@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 from .. import errors
 from ..constants import RENDERER_LINE, RENDERER_TAIL, STOP_GRACE, TRANSFER_BLOCK
+from . import memory
 from .commands import REMEDY
 
 _REPLY = b"netrender:"
@@ -32,7 +33,13 @@ class Child:
     """
 
     def __init__(
-        self, process: asyncio.subprocess.Process, program: str, temp: Path, on_log: OnLog, on_progress: OnProgress
+        self,
+        process: asyncio.subprocess.Process,
+        program: str,
+        temp: Path,
+        on_log: OnLog,
+        on_progress: OnProgress,
+        oom: int,
     ) -> None:
         self.process = process
         self.program = program
@@ -40,6 +47,8 @@ class Child:
         self._on_log = on_log
         self._on_progress = on_progress
         self._tail: deque[str] = deque(maxlen=RENDERER_TAIL)
+        self._oom = oom  # processes that the kernel had killed for want of memory, before this one was there
+        self._short = False  # it was one of them
         self._broken = ""  # why we ended it ourselves, which its exit code would not tell
         self._pending: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._watcher = asyncio.create_task(self._watch(), name=f"renderer {process.pid}")
@@ -59,7 +68,11 @@ class Child:
         It gets a folder of its own for temporary files, inside ``temp``, which is removed when it has ended: Blender
         leaves its own behind when killed. Raises BlenderNotFoundError if it cannot be started.
         """
-        folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="netrender-renderer-", dir=temp))
+        try:
+            folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="netrender-renderer-", dir=temp))
+        except OSError as error:
+            raise errors.cannot_write("no folder for Blender's temporary files", error, "free some space") from error
+        oom = await asyncio.to_thread(memory.kills)
         try:
             process = await asyncio.create_subprocess_exec(
                 *command,
@@ -79,7 +92,7 @@ class Child:
             raise errors.BlenderNotFoundError(
                 f"no Blender: {command[0]!r} does not start ({error}); {REMEDY}"
             ) from error
-        return cls(process, command[0], folder, on_log, on_progress)
+        return cls(process, command[0], folder, on_log, on_progress, oom)
 
     @property
     def alive(self) -> bool:
@@ -99,6 +112,7 @@ class Child:
         with contextlib.suppress(ConnectionError, RuntimeError):
             self.process.stdin.write(json.dumps(fields).encode() + b"\n")
             await self.process.stdin.drain()
+        self._oom = await asyncio.to_thread(memory.kills)  # the command is on its way already
         return await self.answer()
 
     async def answer(self) -> dict[str, Any]:
@@ -136,13 +150,16 @@ class Child:
     def death(self) -> errors.RendererError:
         """How it ended, and what it said last."""
         code = self.process.returncode
+        said = "its last lines:\n" + "\n".join(self._tail) if self._tail else "it printed nothing"
+        if self._short:
+            how = "was killed by the system, which was out of memory"
+            return errors.MemoryShortError(f"not enough memory: the renderer ({self.program}) {how}; {said}")
         if self._broken:
             how = f"had to be ended: {self._broken}"
         elif code is not None and code < 0:
             how = f"was killed by {_signal_name(-code)}"
         else:
             how = f"ended with exit code {code}"
-        said = "its last lines:\n" + "\n".join(self._tail) if self._tail else "it printed nothing"
         return errors.RendererError(f"the renderer ({self.program}) {how}; {said}")
 
     def printed(self, text: str) -> bool:
@@ -171,6 +188,8 @@ class Child:
         await asyncio.wait({replies, exited}, return_when=asyncio.FIRST_COMPLETED)
         # The replies ended a moment before the process: wait for its own exit code, but not for ever.
         await asyncio.wait({exited}, timeout=STOP_GRACE)
+        if exited.done() and self.process.returncode in memory.KILLED and not self._broken:
+            self._short = await asyncio.to_thread(memory.kills) > self._oom
         self._signal_group("SIGKILL")  # what it started holds the pipes, and must not outlive it
         await asyncio.gather(replies, logs, exited)
         assert self.process.stdin is not None

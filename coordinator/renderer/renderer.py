@@ -39,7 +39,7 @@ class Renderer:
         """Start it and wait until it is ready. Its temporary files are in a folder of its own inside ``temp``.
 
         ``environment`` is added to ours. Raises BlenderNotFoundError if what was started is no Blender that can render,
-        RendererError if it crashed.
+        RendererStartError if it crashed, StorageError if there is no room for its temporary files.
         """
         child = await Child.start(
             command, temp=temp, environment=environment or {}, on_log=on_log, on_progress=on_progress
@@ -53,9 +53,12 @@ class Renderer:
             child.kill()
             await child.ended()
             if isinstance(error, TimeoutError):
-                raise errors.RendererError(f"{child.program} was not ready after {RENDERER_START:g} s") from error
-            if isinstance(error, errors.RendererError) and own_exit is not None and own_exit >= 0:
-                raise _no_blender(child, error) from error
+                text = f"{child.program} was not ready after {RENDERER_START:g} s"
+                raise errors.RendererStartError(text) from error
+            if isinstance(error, errors.RendererError):
+                if own_exit is not None and own_exit >= 0:
+                    raise _no_blender(child, error) from error
+                raise errors.RendererStartError(error.message) from error
             raise
         return cls(child, ready)
 
@@ -140,7 +143,10 @@ class Renderer:
 
 def _expect(child: Child, expected: str, reply: dict[str, Any]) -> dict[str, Any]:
     if reply["type"] == "error":
-        raise errors.from_code(str(reply.get("code")), str(reply.get("message")))
+        error = errors.from_code(str(reply.get("code")), str(reply.get("message")))
+        if isinstance(error, errors.StorageError) and isinstance(size := reply.get("size"), int):
+            error.room = size
+        raise error
     if reply["type"] != expected:
         child.give_up(f"it answered {reply['type']!r} where {expected!r} was expected")
     return reply

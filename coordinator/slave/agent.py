@@ -11,24 +11,27 @@ import os
 import shutil
 import socket
 from collections import deque
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from .. import __version__
 from ..constants import PROTOCOL_VERSION, STOP_GRACE
-from ..errors import NetrenderError
+from ..errors import NetrenderError, cannot_write
 from ..protocol import messages
 from ..protocol.jobs import CONFINABLE
+from ..protocol.states import Fault
 from ..renderer import Ready
-from . import memory
+from . import memory, room
 from .api import Api
 from .cache import Cache
 from .connection import Connection
 from .exports import Exports
+from .health import Health
 from .identity import Slot
 from .leases import Lease
 from .logs import FrameLog
+from .machine import Machine
 from .options import SlaveOptions
 from .outbox import Outbox, Result
 from .reports import Reports
@@ -75,6 +78,8 @@ class Agent:
         self._outbox = Outbox(
             slot.folder / "outbox", api, trace, Exports(options.results_folders, api), self._on_delivered
         )
+        self._machine = Machine(slot, self._renderer, cache, self._outbox)
+        self._health = Health(self._check, self._say_aside, self._say_fit)
         self._connection = Connection(api, hello=self._hello, on_welcome=self._on_welcome, on_message=self._on_message)
         self._reports = Reports(api, self._connection, self._spawn)
         self._ready: Ready | None = None
@@ -92,11 +97,15 @@ class Agent:
         try:
             self._ready = await self._renderer.start()
             _tell_confinement(self._ready)
+            if error := await self._machine.full():
+                logger.error("%s", error.message)
+                self._health.set_aside(error)
             if left := await asyncio.to_thread(self._outbox.load):
                 logger.info("%d results of an earlier run are still to be delivered", len(left))
             async with self._group:
                 connection = self._spawn(self._connection.run(), "connection")
                 self._spawn(self._outbox.run(), "outbox")
+                self._spawn(self._health.run(), "health")
                 try:
                     await self._serve_all()
                 finally:
@@ -138,14 +147,16 @@ class Agent:
             tags=self._tags,
             memory=memory.installed(),
             confined=self._ready.confined,
-            holding=tuple(
-                messages.Held(lease=number, frames=tuple(sorted(frames))) for number, frames in sorted(holding.items())
-            ),
+            aside=self._health.reason,
+            holding=_held(holding),
         )
 
     def _on_welcome(self) -> None:
         """Say again what a coordinator that was away may have missed."""
         self._reports.again(list(self._leases.values()))
+        for number, frames in self._outbox.held().items():
+            for frame in sorted(frames) if number in self._leases else ():
+                self._connection.send(messages.Started(lease=number, frame=frame))  # so nobody else begins it
         if self._rendering is not None:
             lease, frame = self._rendering
             self._connection.send(messages.Started(lease=lease.number, frame=frame))
@@ -156,6 +167,8 @@ class Agent:
                 self._drop(message.lease, message.frames, message.reason)
             else:
                 self._cancel(message.lease, message.reason)
+        elif self._health.reason:
+            self._health.asked()
         elif message.lease not in self._leases:
             logger.info("lease %d: job %s, %d frames", message.lease, message.job, len(message.frames))
             lease = self._leases[message.lease] = Lease.of(message, self._forget)
@@ -208,10 +221,10 @@ class Agent:
         self._renderer.expect(lease.scene)
         try:
             tree = await self._trees.get(lease)
+            self._make_work(lease)
         except NetrenderError as error:
-            self._reports.fail_rest(lease, error.message)
+            self._could_not_begin(lease, error)
             return
-        self._work(lease).mkdir(exist_ok=True)
         while lease.todo:
             self._log = self._reports.log(lease, lease.todo[0])
             try:
@@ -224,7 +237,7 @@ class Agent:
         try:
             await self._renderer.open(tree, lease.scene)
         except NetrenderError as error:
-            self._reports.fail_rest(lease, error.message, log)
+            self._could_not_begin(lease, error, log)
             return
         if not lease.todo or lease.todo[0] != log.frame:
             return  # it was revoked while the scene was opened
@@ -239,12 +252,13 @@ class Agent:
             logger.info("job %s frame %d is not wanted from here any more", lease.job, frame)
             return
         except NetrenderError as error:
-            self._reports.fail(lease, frame, error.message, log)
+            self._could_not_render(lease, frame, error, log)
             return
         finally:
             self._rendering = None
         if tree.manifest.discard:
-            output.unlink()
+            with contextlib.suppress(OSError):  # it goes with its folder
+                output.unlink()
             self._spawn(self._tell_done(lease, frame, seconds, log), f"tell frame {frame}")
             return
         result = self._outbox.add(
@@ -292,23 +306,90 @@ class Agent:
         try:
             await adding
         except NetrenderError as error:
-            self._reports.fail(lease, frame, error.message)
+            self._could_not_render(lease, frame, error)
             return
         logger.info("job %s frame %d is rendered", lease.job, frame)
         if lease.cancelled:
             self._outbox.discard(lease.number)
         lease.settle(frame)
 
+    # --- what cannot be rendered, and whose fault it is ---
+
+    def _could_not_begin(self, lease: Lease, error: NetrenderError, log: FrameLog | None = None) -> None:
+        """None of the frames that are left can be rendered here. ``log`` is that of the first."""
+        if error.fault is not Fault.MACHINE:
+            self._reports.fail_rest(lease, error, log)
+        elif lease.todo:
+            self._set_aside(error, lease, lease.todo[0], log)
+
+    def _could_not_render(self, lease: Lease, frame: int, error: NetrenderError, log: FrameLog | None = None) -> None:
+        if error.fault is Fault.MACHINE:
+            self._set_aside(error, lease, frame, log)
+        else:
+            self._reports.fail(lease, frame, error, log)
+
+    def _set_aside(self, error: NetrenderError, lease: Lease, frame: int, log: FrameLog | None = None) -> None:
+        """Give back all that is not rendered, and take nothing until the machine can render again."""
+        if lease.cancelled:
+            return
+        logger.error("the slave is set aside: job %s frame %d: %s", lease.job, frame, error.message)
+        lease.give_back((frame,))
+        self._health.set_aside(error, lease.job, self._reports.explain(lease, frame, error, log).sent)
+        self._give_back()
+
+    def _give_back(self) -> None:
+        for lease in list(self._leases.values()):
+            lease.give_back((self._rendering[1],) if self._rendering and self._rendering[0] is lease else ())
+            self._forget(lease.number)
+        self._queue.clear()
+        if self._serving is not None and self._serving[1] is not asyncio.current_task():
+            self._serving[1].cancel()
+        self._forget_trees()
+
+    def _say_aside(self, job: str) -> None:
+        holding = self._outbox.held()
+        for lease in self._leases.values():
+            if lease.left:
+                holding.setdefault(lease.number, set()).update(lease.left)
+        self._connection.send(messages.Aside(reason=self._health.reason, job=job, holding=_held(holding)))
+
+    def _say_fit(self) -> None:
+        logger.warning("the slave can render again")
+        self._connection.send(messages.Fit())
+
+    async def _check(self, wanted: int) -> NetrenderError | None:
+        """What is in the way of rendering; None if nothing is."""
+        if error := await self._machine.make_room(wanted):
+            return error
+        try:
+            ready = await self._machine.start_blender()
+        except NetrenderError as failure:
+            return failure
+        if self._ready is not None and ready.blender != self._ready.blender:
+            logger.warning("Blender is %s now, and was %s", ready.blender, self._ready.blender)
+            await self._deliver_what_is_left()
+            self._connection.renew()
+        self._ready = ready
+        return None
+
     # --- the end of a lease ---
 
-    def _on_delivered(self, result: Result, failure: str | None) -> None:
-        """A result has left the outbox; with a failure if its frame was rendered in vain."""
-        if failure is not None:
-            logger.warning("%s: %s", result, failure)
-            if lease := self._leases.get(result.lease):
-                lease.failures[result.frame] = failure
-            self._connection.send(messages.Failed(lease=result.lease, frame=result.frame, message=failure))
+    def _on_delivered(self, result: Result, error: NetrenderError | None) -> None:
+        """A result has left the outbox; with an error if its frame was rendered in vain."""
+        if error is not None:
+            self._delivery_failed(result, error)
         self._forget(result.lease)
+
+    def _delivery_failed(self, result: Result, error: NetrenderError) -> None:
+        logger.warning("%s: %s", result, error.message)
+        if error.fault is Fault.MACHINE:
+            self._health.set_aside(error, result.job)
+            self._give_back()
+            return
+        failed = messages.Failed(lease=result.lease, frame=result.frame, message=error.message, fault=error.fault)
+        if lease := self._leases.get(result.lease):
+            lease.failures[result.frame] = failed
+        self._connection.send(failed)
 
     def _forget(self, number: int) -> None:
         """Drop a lease of which nothing is left to be rendered or delivered."""
@@ -321,6 +402,12 @@ class Agent:
     def _work(self, lease: Lease) -> Path:
         """Where its frames are rendered to, before they are results."""
         return self._slot.folder / "work" / str(lease.number)
+
+    def _make_work(self, lease: Lease) -> None:
+        try:
+            self._work(lease).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise cannot_write(room.FAILED, error, room.REMEDY) from error
 
     def _remove_work(self, lease: Lease) -> None:
         shutil.rmtree(self._work(lease), ignore_errors=True)
@@ -341,14 +428,17 @@ class Agent:
         if self._keeping:
             await asyncio.wait(self._keeping)
         if self._api.online.is_set():
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(STOP_GRACE):
-                    await self._outbox.delivered()
+            await self._deliver_what_is_left()
             self._connection.send(messages.Goodbye(reason="it was stopped"))
             self._connection.close()
             await asyncio.wait({connection}, timeout=STOP_GRACE)
         if left := len(self._outbox.held()):
             logger.info("results of %d leases are not delivered; they stay in the outbox for the next start", left)
+
+    async def _deliver_what_is_left(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_GRACE):
+                await self._outbox.delivered()
 
 
 def _tell_confinement(ready: Ready) -> None:
@@ -358,3 +448,9 @@ def _tell_confinement(ready: Ready) -> None:
     what = f"confined only in part ({', '.join(ready.confined)})" if ready.confined else "not confined"
     why = ready.unconfined or "it was not told to be"
     logger.warning("the renderer is %s: %s; what is in a .blend may reach what this user may", what, why)
+
+
+def _held(holding: Mapping[int, set[int]]) -> tuple[messages.Held, ...]:
+    return tuple(
+        messages.Held(lease=number, frames=tuple(sorted(frames))) for number, frames in sorted(holding.items())
+    )

@@ -1,6 +1,7 @@
 """The slave's files: blobs by their SHA-256, and what of each job's tree its frames need, as hard links to them."""
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 import os
@@ -14,14 +15,23 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from .. import errors
-from ..constants import BATCH_BLOBS, BATCH_LEAST, BLOB_TRIES, MANIFESTS, SMALL_BLOB, TRANSFER_BLOCK, TRANSFERS
+from ..constants import (
+    BATCH_BLOBS,
+    BATCH_LEAST,
+    BLOB_TRIES,
+    MANIFESTS,
+    SLAVE_ROOM,
+    SMALL_BLOB,
+    TRANSFER_BLOCK,
+    TRANSFERS,
+)
 from ..pathmaps import PathMap
 from ..protocol import batches
 from ..protocol.jobs import File, Manifest
 from ..protocol.limits import check_job_id, check_sha256
 from ..protocol.paths import check_tree_path
 from ..store import shelf
-from . import rooms
+from . import room, rooms
 from .api import Api
 from .groups import unwrapped
 from .trace import Trace
@@ -64,7 +74,7 @@ class Cache:
         """Fetch what these frames of the job need, and lay it out in the job's tree.
 
         Waits while the coordinator is away. Raises NotFoundError (no such job or blob), BlobMismatchError,
-        BadPathError and StorageError.
+        BadPathError, UnsuitableError (the disk is too small for them) and StorageError.
         """
         with self._trace.span("fetch", job):
             manifest = await self._manifest(job)
@@ -74,6 +84,7 @@ class Cache:
             await asyncio.to_thread(_remove_strange_folders, folder, files)
             lacking = await asyncio.to_thread(_lacking, folder, files)
             blobs = {file.sha256: file.size for file in lacking}
+            await self._find_room(blobs)
             with unwrapped():
                 await self._fetch_small(blobs)
                 async with asyncio.TaskGroup() as group:
@@ -130,6 +141,49 @@ class Cache:
                 if tree.name.partition(".")[0] not in jobs:
                     shutil.rmtree(tree, ignore_errors=True)
             shelf.trim(self._blobs, limit, needed)
+        except OSError as error:
+            logger.warning("the cache cannot be tidied: %s", error)
+
+    async def _find_room(self, blobs: Mapping[str, int]) -> None:
+        """Drop what other jobs have left, if these do not fit on the disk. Raises if they do not fit even so."""
+        lacking = await asyncio.to_thread(self._lacking_bytes, blobs)
+        if not lacking or lacking <= await asyncio.to_thread(room.free, self._blobs):
+            return
+        await self.give_room(lacking)
+        there = await asyncio.to_thread(room.free, self._blobs)
+        if lacking <= there:
+            return
+        text = (
+            f"the job's files need {lacking / 1e6:.2f} MB more, and {there / 1e6:.2f} MB are free on the slave's disk"
+        )
+        if there < SLAVE_ROOM:
+            error = errors.StorageError(f"the disk is full: {text}; {room.REMEDY}")
+            error.room = lacking
+            raise error
+        raise errors.UnsuitableError(f"{text}; {room.REMEDY}")
+
+    def _lacking_bytes(self, blobs: Mapping[str, int]) -> int:
+        total = 0
+        for sha256, size in blobs.items():
+            if _size(self._path(sha256)) != size:
+                total += max(size - (_size(self._partial / sha256) or 0), 0)
+        return total
+
+    async def give_room(self, wanted: int) -> None:
+        """Drop files that no lease needs, those used longest ago first, until so many bytes are free."""
+        needed = {sha256 for manifest in self._needed.values() for sha256 in manifest.blobs}
+        await asyncio.to_thread(self._drop_for, wanted, needed, set(self._needed))
+
+    def _drop_for(self, wanted: int, needed: set[str], jobs: set[str]) -> None:
+        try:
+            for path in list(self._partial.glob("*")):  # of downloads that nobody goes on with
+                if path.name.partition(".")[0] not in needed:
+                    path.unlink(missing_ok=True)
+            more = wanted - room.free(self._blobs)
+            if more <= 0:
+                return
+            logger.warning("the disk is full: files of jobs that are not rendered here are dropped")
+            self._trim(max(shelf.size(self._blobs) - more, 0), needed, jobs)
         except OSError as error:
             logger.warning("the cache cannot be tidied: %s", error)
 
@@ -227,13 +281,18 @@ def _link(source: Path, target: Path, *, writable: bool) -> None:
     _remove_strange(stat.S_ISREG, [target, partial])
     partial.unlink(missing_ok=True)
     try:
-        if writable:
+        try:
+            if writable:
+                shutil.copyfile(source, partial)
+            else:
+                os.link(source, partial)
+        except OSError:  # a file system without hard links, or too many of them; a full disk fails the copy too
             shutil.copyfile(source, partial)
-        else:
-            os.link(source, partial)
-    except OSError:  # a file system without hard links, or too many of them; a full disk fails the copy too
-        shutil.copyfile(source, partial)
-    partial.replace(target)
+        partial.replace(target)
+    except OSError:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise
     partial.unlink(missing_ok=True)  # a rename to another name of the same file does nothing
 
 
@@ -293,7 +352,5 @@ def _take(block: bytes, file: BinaryIO, digest: "hashlib._Hash") -> None:
     digest.update(block)
 
 
-def _storage(error: OSError) -> errors.StorageError:
-    return errors.StorageError(
-        f"the slave cannot keep the job's files: {error}; free some space or name another --data"
-    )
+def _storage(error: OSError) -> errors.NetrenderError:
+    return errors.cannot_write("the slave cannot keep the job's files", error, room.REMEDY)

@@ -45,7 +45,7 @@ class Connection:
         self._outgoing: deque[messages.FromSlave] = deque()
         self._news = asyncio.Event()  # something is in _outgoing, or it is to end
         self._socket: aiohttp.ClientWebSocketResponse | None = None
-        self._closing = False
+        self._closing = self._renewing = False
         self._welcomed = False  # the last connection came that far
 
     async def run(self) -> None:
@@ -87,6 +87,11 @@ class Connection:
         self._outgoing.append(message)
         self._news.set()
 
+    def renew(self) -> None:
+        """Send what is to be sent, then connect anew: what hello says has changed."""
+        self._renewing = True
+        self._news.set()
+
     def close(self) -> None:
         """Send what is to be sent, then end ``run``."""
         self._closing = True
@@ -107,6 +112,7 @@ class Connection:
             self._welcomed = True
             backoff.reset()
             self._outgoing.clear()
+            self._renewing = False
             self._api.online.set()
             logger.info("connected to the coordinator at %s (netrender %s)", self._api.url, welcome.netrender)
             writer = asyncio.create_task(self._write(socket), name="connection writer")
@@ -194,6 +200,6 @@ class Connection:
                     await self._say(socket, self._outgoing.popleft())
                 except (aiohttp.ClientError, ConnectionError):
                     return  # the reader notices too, and connects again
-            if self._closing:
+            if self._closing or self._renewing:
                 await socket.close()
                 return

@@ -1,6 +1,8 @@
 """Which slave this is: a data folder that only one process uses, and the id that is kept in it."""
 
 import contextlib
+import errno
+import logging
 import re
 import socket
 import uuid
@@ -14,6 +16,8 @@ from filelock import FileLock, Timeout
 from ..errors import ConflictError, StorageError, UsageError
 from ..protocol.limits import MAX_NAME, readable
 
+logger = logging.getLogger(__name__)
+
 
 @frozen(kw_only=True)
 class Slot:
@@ -23,6 +27,11 @@ class Slot:
     id: str  # 32 hexadecimal digits, the same for as long as the folder lives
     name: str
     _lock: FileLock = field(repr=False, eq=False)
+
+    def keep(self) -> None:
+        """Write the id, if the disk was full when the folder was claimed. Raises OSError."""
+        if not (self.folder / "id").exists():
+            _write_id(self.folder / "id", self.id)
 
     def release(self) -> None:
         self._lock.release()
@@ -71,7 +80,16 @@ def _read_id(path: Path) -> str:
         if re.fullmatch(r"[0-9a-f]{32}", text):
             return text
     text = uuid.uuid4().hex
+    try:
+        _write_id(path, text)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        logger.warning("%s: %s; the slave's id is written when there is room", path, error.strerror)
+    return text
+
+
+def _write_id(path: Path, text: str) -> None:
     partial = path.with_suffix(".partial")
     partial.write_text(text + "\n", encoding="ascii")
     partial.replace(path)  # whole or not at all
-    return text

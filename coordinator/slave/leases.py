@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 
 from attrs import Factory, define, field
 
-from ..protocol.messages import Work
+from ..protocol.messages import Failed, Work
 
 
 @define(kw_only=True, eq=False)
@@ -17,7 +17,7 @@ class Lease:
     todo: deque[int]  # not begun, in the order to render them
     left: set[int] = field(default=Factory(lambda self: set(self.todo), takes_self=True))
     """Neither in the outbox nor reported as failed."""
-    failures: dict[int, str] = field(factory=dict)  # reported; told again to a coordinator that was away
+    failures: dict[int, Failed] = field(factory=dict)  # reported; told again to a coordinator that was away
     scene: str = ""  # what is open has to be equal to this; the job's id if nothing else is
     stall: float = 0.0  # seconds without a sign of progress after which a renderer hangs; 0 for never
     cancelled: bool = False
@@ -48,6 +48,11 @@ class Lease:
             self.failures.pop(frame, None)
         if not self.left:
             self.on_settled(self.number)
+
+    def give_back(self, frames: Iterable[int]) -> None:
+        """What is not begun, and these frames, will not be rendered here; what is rendered will be delivered."""
+        self.left -= {*self.todo, *frames}
+        self.todo.clear()
 
     def cancel(self) -> None:
         self.cancelled = True

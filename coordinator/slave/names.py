@@ -19,7 +19,7 @@ from .rooms import TREE
 _SLASHES = r"[/\\]{1,4}"  # both kinds, and several: a text may have escaped them. Not any number: that takes too long
 _PART = r"[^/\\\s\"'<>|]+"  # of a path
 _WINDOWS = re.compile(r"[A-Za-z]:|\\\\|//[^/]")  # a drive, or a share: there case does not matter
-_TEXTS = ("message", "reason")  # the fields of messages that people read
+_TEXTS = ("message", "reason", "aside")  # the fields of messages that people read
 
 
 @frozen

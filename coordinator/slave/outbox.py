@@ -1,6 +1,7 @@
 """Results on their way to the coordinator: on disk until it has them, so that a restart of either side loses none."""
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 import stat
@@ -59,7 +60,7 @@ class _Entry:
 class Outbox:
     """Delivers results, a few at once, for as long as it takes.
 
-    ``on_settled`` is told each result that has left the outbox, with the reason if it could not be delivered and its
+    ``on_settled`` is told each result that has left the outbox, with the error if it could not be delivered and its
     frame must be reported as failed.
     """
 
@@ -69,7 +70,7 @@ class Outbox:
         api: Api,
         trace: Trace,
         exports: Exports,
-        on_settled: Callable[[Result, str | None], None],
+        on_settled: Callable[[Result, errors.NetrenderError | None], None],
     ) -> None:
         self._folder = folder
         self._api = api
@@ -78,15 +79,17 @@ class Outbox:
         self._exports = exports
         self._entries: set[_Entry] = set()
         self._queue: asyncio.Queue[_Entry] = asyncio.Queue()
+        self.largest = 0  # bytes of the largest result so far
 
     def load(self) -> list[Result]:
         """Take up what an earlier run has left. What is not whole is dropped: its frame is rendered again.
 
-        Raises StorageError if the folder cannot be used.
+        Raises StorageError if the folder cannot be used; where it cannot even be made, there is nothing.
         """
-        try:
+        with contextlib.suppress(OSError):
             self._folder.mkdir(parents=True, exist_ok=True)
-            there = sorted(self._folder.iterdir())
+        try:
+            there = sorted(self._folder.iterdir()) if self._folder.exists() else []
         except OSError as error:
             raise errors.StorageError(f"the outbox {self._folder} cannot be used: {error.strerror}") from error
         for path in there:
@@ -95,10 +98,7 @@ class Outbox:
         kept = {entry.path for entry in self._entries} | {_about(entry.path) for entry in self._entries}
         for path in there:
             if path not in kept:  # or the process ended between two steps of add or of removal
-                try:
-                    path.unlink()
-                except OSError as error:  # a folder, say, which is none of ours
-                    logger.warning("outbox: %s stays: %s", path.name, error.strerror)
+                _remove(path)
         return [entry.result for entry in self._entries]
 
     def held(self) -> dict[int, set[int]]:
@@ -120,10 +120,14 @@ class Outbox:
         after: asyncio.Event,
         results: str = "",
     ) -> None:
-        """Move a rendered file here; it is sent once ``after`` is set. Raises StorageError."""
+        """Move a rendered file here; it is sent once ``after`` is set. Raises StorageError if it cannot be read.
+
+        On a full disk it is sent from where it lies, as long as this process lives.
+        """
 
         def keep() -> tuple[Result, Path]:
             sha256, size = _digest(rendered)
+            self.largest = max(self.largest, size)
             result = Result(
                 job=job,
                 frame=frame,
@@ -133,17 +137,24 @@ class Outbox:
                 size=size,
                 results=results,
             )
-            path = self._folder / f"{result.name}.exr"
-            rendered.replace(path)
-            partial = path.with_suffix(".partial")
-            partial.write_text(codec.dumps(result), encoding="utf-8")
-            partial.replace(_about(path))
+            path, partial = self._folder / f"{result.name}.exr", self._folder / f"{result.name}.partial"
+            try:
+                rendered.replace(path)
+            except OSError as error:
+                logger.warning("%s stays in %s until it is sent: %s", result, rendered.parent, error)
+                return result, rendered
+            try:
+                partial.write_text(codec.dumps(result), encoding="utf-8")
+                partial.replace(_about(path))
+            except OSError as error:
+                logger.warning("%s is lost if the slave ends before it is sent: %s", result, error)
+                _remove(partial)
             return result, path
 
         try:
             result, path = await asyncio.to_thread(keep)
         except OSError as error:
-            raise errors.StorageError(f"frame {frame} was rendered, but not kept: {error}; free some space") from error
+            raise _lost(error, f"frame {frame} was rendered, but ") from error
         self._enqueue(result, path, after)
 
     def discard(self, lease: int, frames: Sequence[int] = ()) -> None:
@@ -176,12 +187,12 @@ class Outbox:
                 await self._exports.write(entry.path, result.results, result.job, result.frame, result.lease)
             failure = await self._deliver(entry)
             for path in (_about(entry.path), entry.path):
-                path.unlink(missing_ok=True)
+                await asyncio.to_thread(_remove, path)
             self._entries.discard(entry)
             self._on_settled(entry.result, failure)
             self._queue.task_done()
 
-    async def _deliver(self, entry: _Entry) -> str | None:
+    async def _deliver(self, entry: _Entry) -> errors.NetrenderError | None:
         """Send one result; returns why its frame has failed if it cannot be delivered."""
         what = str(entry.result)
         for _ in range(BLOB_TRIES):
@@ -195,15 +206,15 @@ class Outbox:
                 try:
                     sha256, _ = await asyncio.to_thread(_digest, entry.path)
                 except OSError as error:
-                    return f"the result was lost on the slave's disk: {error}"
+                    return _lost(error)
                 if sha256 != entry.result.sha256:
-                    return "the result was damaged on the slave's disk"
+                    return errors.StorageError("the result was damaged on the slave's disk")
                 logger.warning("%s was damaged on its way; it is sent again", what)
             except errors.NetrenderError as error:
-                return f"the coordinator does not take the result: {error.message}"
+                return errors.NetrenderError(f"the coordinator does not take the result: {error.message}")
             except OSError as error:
-                return f"the result was lost on the slave's disk: {error}"
-        return f"the result was damaged on its way {BLOB_TRIES} times"
+                return _lost(error)
+        return errors.NetrenderError(f"the result was damaged on its way {BLOB_TRIES} times")
 
     async def _put(self, entry: _Entry) -> None:
         if entry.dropped:
@@ -245,6 +256,18 @@ def _size_of(path: Path) -> int:
     if not stat.S_ISREG(found.st_mode):
         raise errors.BadRequestError(f"{path.name} is not a file")
     return found.st_size
+
+
+def _lost(error: OSError, before: str = "") -> errors.StorageError:
+    return errors.StorageError(f"{before}the result was lost on the slave's disk: {error.strerror or error}")
+
+
+def _remove(path: Path) -> None:
+    """What cannot be removed is removed by the next start, or delivered once more in vain."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        logger.warning("outbox: %s stays: %s", path.name, error)
 
 
 def _digest(path: Path) -> tuple[str, int]:

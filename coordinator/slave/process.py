@@ -8,7 +8,6 @@ import shutil
 from pathlib import Path
 
 from .. import renderer
-from ..errors import StorageError
 from .agent import Agent
 from .api import Api
 from .groups import unwrapped
@@ -54,9 +53,7 @@ def _names(slot: Slot, options: SlaveOptions) -> Names:
 
 def _clean(folder: Path) -> None:
     """Remove what a run that was killed has left: half-rendered frames, and Blender's temporary files."""
-    try:
-        for name in ("work", "temp", "cache/next", "cache/computed"):
-            shutil.rmtree(folder / name, ignore_errors=True)
-            (folder / name).mkdir(parents=True)
-    except OSError as error:
-        raise StorageError(f"the slave's folder cannot be used: {error}; name another with --data") from error
+    for name in ("work", "temp", "cache/next", "cache/computed"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+        with contextlib.suppress(OSError):  # where nothing can be written, the slave sets itself aside
+            (folder / name).mkdir(parents=True, exist_ok=True)

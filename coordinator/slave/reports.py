@@ -2,6 +2,7 @@
 
 import logging
 
+from ..errors import NetrenderError
 from ..protocol import messages
 from .api import Api
 from .connection import Connection
@@ -26,30 +27,36 @@ class Reports:
         self._spawn(log.run(), f"log of frame {frame}")
         return log
 
-    def fail(self, lease: Lease, frame: int, message: str, log: FrameLog | None = None) -> None:
+    def fail(self, lease: Lease, frame: int, error: NetrenderError, log: FrameLog | None = None) -> None:
         """This frame cannot be rendered here."""
         if lease.cancelled:
             return
-        logger.warning("job %s frame %d failed: %s", lease.job, frame, message)
-        log = log or self.log(lease, frame)
-        log.write(message.partition("\n")[0])  # the lines after it quote this very log
-        log.close()
-        self._spawn(self._fail_after(log, lease, frame, message), f"report frame {frame}")
+        logger.warning("job %s frame %d failed: %s", lease.job, frame, error.message)
+        log = self.explain(lease, frame, error, log)
+        failed = messages.Failed(lease=lease.number, frame=frame, message=error.message, fault=error.fault)
+        self._spawn(self._fail_after(log, lease, failed), f"report frame {frame}")
 
-    def fail_rest(self, lease: Lease, message: str, log: FrameLog | None = None) -> None:
+    def fail_rest(self, lease: Lease, error: NetrenderError, log: FrameLog | None = None) -> None:
         """None of the frames that are left can be rendered here. ``log`` is that of the first."""
         while lease.todo:
-            self.fail(lease, lease.todo.popleft(), message, log)
+            self.fail(lease, lease.todo.popleft(), error, log)
             log = None
+
+    def explain(self, lease: Lease, frame: int, error: NetrenderError, log: FrameLog | None) -> FrameLog:
+        """The end of the frame's log says why it was not rendered here."""
+        log = log or self.log(lease, frame)
+        log.write(error.message.partition("\n")[0])  # the lines after it quote this very log
+        log.close()
+        return log
 
     def again(self, leases: list[Lease]) -> None:
         for lease in leases:
-            for frame, message in lease.failures.items():
-                self._connection.send(messages.Failed(lease=lease.number, frame=frame, message=message))
+            for failed in lease.failures.values():
+                self._connection.send(failed)
 
-    async def _fail_after(self, log: FrameLog, lease: Lease, frame: int, message: str) -> None:
+    async def _fail_after(self, log: FrameLog, lease: Lease, failed: messages.Failed) -> None:
         await log.sent.wait()
         if not lease.cancelled:
-            lease.failures[frame] = message
-            self._connection.send(messages.Failed(lease=lease.number, frame=frame, message=message))
-            lease.settle(frame)
+            lease.failures[failed.frame] = failed
+            self._connection.send(failed)
+            lease.settle(failed.frame)

@@ -9,6 +9,7 @@ import contextlib
 import secrets
 import shutil
 import sys
+import tempfile
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
@@ -29,6 +30,7 @@ class Room:
     results: Path  # where it renders to
     cache: Path  # what Blender and drivers compute and keep: shaders, for one
     job: str = ""
+    apart: Path | None = None  # a temporary folder that has all of it, where the slave's own disk is full
 
 
 class Rooms:
@@ -67,6 +69,17 @@ class Rooms:
             raise StorageError(f"the slave's folder cannot be used: {error}; name another with --data") from error
         return room
 
+    async def make_elsewhere(self) -> Room:
+        """Make a room in the system's temporary folder, for a renderer that opens nothing. Raises StorageError."""
+        try:
+            apart = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="netrender-room-"))
+            room = Room(apart / "files", apart / "results", apart / "cache", apart=apart)
+            for folder in (room.files, room.results, room.cache):
+                folder.mkdir()
+        except OSError as error:
+            raise StorageError(f"no folder for the renderer: {error}; free some space") from error
+        return room
+
     def arguments(self, room: Room) -> list[str]:
         """For the renderer, which confines itself to the room."""
         if not self._confine:
@@ -95,8 +108,9 @@ class Rooms:
                     self._keep(room)
             else:
                 shutil.rmtree(room.files, ignore_errors=True)
-            for folder in (room.results, room.cache):
-                shutil.rmtree(folder, ignore_errors=True)
+            for folder in (room.results, room.cache, room.apart):
+                if folder is not None:
+                    shutil.rmtree(folder, ignore_errors=True)
 
         await asyncio.to_thread(tidy)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from ..errors import StorageError
+from ..errors import UnsuitableError
 from ..pathmaps import PathMap, translate
 from ..protocol.jobs import Manifest
 from ..protocol.paths import check_tree_path, is_absolute, without_token
@@ -33,7 +33,7 @@ class Tree:
 
 
 def resolve(job: str, manifest: Manifest, folder: Path, path_maps: Iterable[PathMap]) -> Tree:
-    """Raises StorageError for a file on a shared drive that this slave does not reach."""
+    """Raises UnsuitableError for a file on a shared drive that this slave does not reach."""
     maps = tuple(path_maps)
 
     def here(path: str) -> str:
@@ -59,5 +59,7 @@ def _reached(path: str, found: str) -> str:
     there = Path(found)
     # Of a set of tiles or a sequence, the file that the path names need not be there.
     if not (there.parent.is_dir() if re.search(r"[<\d]", there.name) else there.exists()):
-        raise StorageError(f"{path}, which the job uses in place, is not there on this slave ({found}); is it mounted?")
+        raise UnsuitableError(
+            f"{path}, which the job uses in place, is not there on this slave ({found}); is it mounted?"
+        )
     return found

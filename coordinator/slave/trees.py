@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Callable, Collection, Coroutine
 from typing import Any
 
-from ..errors import NetrenderError
+from ..errors import NetrenderError, cannot_write
+from . import room
 from .cache import Cache
 from .leases import Lease
 from .tree import Tree
@@ -46,3 +47,5 @@ class Trees:
             return await self._cache.prepare(job, frames)
         except NetrenderError as error:
             return error
+        except OSError as error:  # a path that the system cannot even look for, say
+            return cannot_write("the slave cannot have the job's files", error, room.REMEDY)

@@ -6,7 +6,14 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, ParamSpec
 
-from ..errors import NetrenderError, StorageError
+from ..errors import (
+    BadSceneError,
+    BlenderNotFoundError,
+    NetrenderError,
+    RendererError,
+    RendererStartError,
+    StorageError,
+)
 from ..renderer import OnLog, OnProgress, Ready, Renderer
 from .rooms import Room, Rooms
 from .trace import Trace
@@ -48,12 +55,27 @@ class WarmRenderer:
         self._scene = ""  # what that is, also in other jobs
         self._opened = False
         self._colors = ""  # the OpenColorIO configuration that it was started with
+        self._version = ""  # of the Blender that the coordinator knows
         self._ending: set[asyncio.Task[None]] = set()  # kept, lest they are collected
         self._stopping = False
+        self._provisional = False  # it told what Blender this is, and has no folders on the slave's disk, which is full
 
     async def start(self) -> Ready:
-        """Start the first one. Raises BlenderNotFoundError or RendererError."""
-        return (await asyncio.shield(self._replace())).ready
+        """Start the first one, or another where none is usable, whatever its version.
+
+        Raises BlenderNotFoundError, RendererError or StorageError.
+        """
+        self._version = ""
+        current = self._current
+        if current is None or not self._usable():
+            current = self._replace()
+        ready = (await asyncio.shield(current)).ready
+        self._version = ready.blender
+        return ready
+
+    def forget(self) -> None:
+        """Close what is open: its files, and Blender's temporary ones, may go."""
+        self.expect("")
 
     def expect(self, scene: str) -> None:
         """This scene is rendered next: have a fresh renderer ready for it, unless it is open."""
@@ -129,7 +151,7 @@ class WarmRenderer:
             return False
         if not self._current.done():
             return True
-        return self._current.exception() is None and self._current.result().alive
+        return self._current.exception() is None and self._current.result().alive and not self._provisional
 
     async def _or_replace(self, renderer: Renderer, command: Coroutine[Any, Any, float]) -> float:
         """Whatever the command's end: there is a renderer afterwards, or one starts."""
@@ -139,7 +161,7 @@ class WarmRenderer:
             if not renderer.alive and not self._stopping:
                 self._replace()
 
-    async def _end(self, renderer: Renderer) -> None:
+    async def _leave(self, renderer: Renderer) -> None:
         await renderer.ended()
         await self._rooms.remove(self._room.pop(renderer))
 
@@ -149,22 +171,45 @@ class WarmRenderer:
         self.job, self._opened = None, False
         before: asyncio.Task[None] | None = None
         if old is not None and old.done() and not old.cancelled() and old.exception() is None:
-            old.result().kill()
-            before = asyncio.create_task(self._end(old.result()), name="renderer ending")
-            self._ending.add(before)
-            before.add_done_callback(self._ending.discard)
+            before = self._end(old.result())
         self._current = asyncio.create_task(self._start(before, colors, job), name="renderer starting")
         self._current.add_done_callback(_note)
         return self._current
 
     async def _start(self, before: "asyncio.Task[None] | None", colors: str, job: str) -> Renderer:
-        room = await self._rooms.make()
+        self._provisional = False
+        try:
+            renderer = await self._start_in(await self._rooms.make(), self._temp, colors, job)
+        except StorageError as error:
+            if self._version:
+                raise
+            # The first one tells what Blender this is; without that the slave could not even say what it lacks.
+            logger.error("%s; Blender's temporary files are in the system's folder until there is room", error.message)
+            renderer = await self._start_in(await self._rooms.make_elsewhere(), None, colors, job)
+            self._provisional = True
+        except (BlenderNotFoundError, RendererError) as error:
+            if not colors:
+                raise
+            # If this fails too, it is not for the job's colours.
+            self._end(await self._start_in(await self._rooms.make(), self._temp, "", ""))
+            raise BadSceneError(
+                f"Blender does not start with the job's colour configuration: {error.message}"
+            ) from error
+        if self._version not in ("", renderer.ready.blender):
+            self._end(renderer)
+            raise RendererStartError(f"Blender is {renderer.ready.blender} now, and was {self._version}")
+        if before is not None:
+            await asyncio.wait({before})  # the memory of the one before is free when a scene is opened
+        logger.info("the renderer is ready: Blender %s, process %d", renderer.ready.blender, renderer.pid)
+        return renderer
+
+    async def _start_in(self, room: Room, temp: Path | None, colors: str, job: str) -> Renderer:
         try:
             if colors:  # Blender reads them when it starts
                 await self._rooms.give(room, job)
             renderer = await Renderer.start(
                 [*self._command, *self._rooms.arguments(room)],
-                temp=self._temp,
+                temp=temp,
                 # Both, and even if empty: this machine's own configuration must not change the job's picture.
                 environment=dict.fromkeys(("OCIO", "BLENDER_OCIO"), colors),
                 on_log=self._on_log,
@@ -174,10 +219,14 @@ class WarmRenderer:
             await self._rooms.remove(room)
             raise
         self._room[renderer] = room
-        if before is not None:
-            await asyncio.wait({before})  # the memory of the one before is free when a scene is opened
-        logger.info("the renderer is ready: Blender %s, process %d", renderer.ready.blender, renderer.pid)
         return renderer
+
+    def _end(self, renderer: Renderer) -> "asyncio.Task[None]":
+        renderer.kill()
+        ending = asyncio.create_task(self._leave(renderer), name="renderer ending")
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
+        return ending
 
 
 def _note(start: "asyncio.Task[Renderer]") -> None:

@@ -25,6 +25,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--fail-at", type=int)
     parser.add_argument("--crash-at", type=int)
     parser.add_argument("--crashed", type=Path, help="crash only if this file is not there, and make it")
+    parser.add_argument("--eat-at", type=int, help="all the memory that there is")
     parser.add_argument("--hang-at", type=int)
     parser.add_argument("--garbage-at", type=int)
     parser.add_argument("--tell-paths", action="store_true", help="log them, and name them in a failure")
@@ -73,6 +74,9 @@ class Fake:
                 options.crashed.touch()
             print("about to crash", file=sys.stderr, flush=True)
             os.kill(os.getpid(), signal.SIGSEGV)
+        if frame == options.eat_at:
+            eaten = [bytes([1]) * 2**24 for _ in range(2**10)]
+            print(len(eaten), file=sys.stderr)
         if frame == options.garbage_at:
             sys.stdout.write("netrender:{not json\n")
             sys.stdout.flush()
@@ -80,8 +84,12 @@ class Fake:
         if frame == options.hang_at:
             for_ever()
         partial = Path(output + ".part")
-        partial.write_text(f"frame {frame} of {self.blend}")
-        partial.replace(output)
+        try:
+            partial.write_text(f"frame {frame} of {self.blend}")
+            partial.replace(output)
+        except OSError as error:
+            say(type="error", code="storage", message=f"no room for frame {frame}: {error.strerror}", size=2**13)
+            return
         say(type="rendered", frame=frame, seconds=options.seconds)
 
 

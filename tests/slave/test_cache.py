@@ -1,17 +1,21 @@
 """Blobs over connections that break and lie, and the trees made of them."""
 
 import asyncio
+import errno
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 
-from coordinator.errors import BadPathError, BlobMismatchError, NotFoundError, StorageError
+from coordinator.errors import BadPathError, BlobMismatchError, NotFoundError, StorageError, UnsuitableError
+from coordinator.protocol.states import Fault
 from coordinator.slave.api import Api
 from coordinator.slave.cache import Cache
 from coordinator.slave.trace import Trace
 
+from ..disks import small_disk
 from .standin import StandIn, error, sha
 
 DATA = bytes(range(256)) * 4096
@@ -213,3 +217,51 @@ async def test_descriptions_of_bakes_are_writable_copies(standin: StandIn, cache
     modes = {file.path: (tree.folder / file.path).stat() for file in job.files}
     assert {path for path, about in modes.items() if about.st_mode & 0o222} == {bake}
     assert {path for path, about in modes.items() if about.st_nlink == 1} == {bake}
+
+
+def noise(megabytes: int, seed: int) -> bytes:
+    return bytes([seed]) * (megabytes * 2**20)
+
+
+async def test_what_other_jobs_have_left_goes_when_the_disk_is_full(standin: StandIn, api: Api, tmp_path: Path) -> None:
+    first, second = (standin.job("1", name, files={"big": noise(5, seed)}) for seed, name in enumerate(("one", "two")))
+    with small_disk(tmp_path / "disk", 8) as disk:
+        cache = Cache(disk.folder, api, Trace(None))
+        await cache.prepare(first.id, (1,))
+        with pytest.raises(StorageError, match="the disk is full: the job's files need"):
+            await cache.prepare(second.id, (1,))  # a lease of the first one is there still
+        assert files_named(sha(noise(5, 0)), disk.folder)
+        cache.keep_only({second.id})
+        tree = await cache.prepare(second.id, (1,))
+        assert (tree.folder / "big").stat().st_size == 5 * 2**20
+        assert not files_named(sha(noise(5, 0)), disk.folder)
+
+
+async def test_a_job_that_a_disk_with_room_cannot_take_is_not_for_this_machine(
+    standin: StandIn, api: Api, tmp_path: Path
+) -> None:
+    """Nothing is fetched in vain, and the disk does not become full of it."""
+    job = standin.job("1", files={"big": b"not as large as they say"})
+    object.__setattr__(job.files[1], "size", 10**12)
+    standin.jobs[job.id] = job
+    with small_disk(tmp_path / "disk", 100) as disk:
+        cache = Cache(disk.folder, api, Trace(None))
+        with pytest.raises(UnsuitableError, match=r"need 1000000\.00 MB more") as raised:
+            await cache.prepare(job.id, (1,))
+    assert raised.value.fault is Fault.JOB and not [line for line in standin.requests if "blob" in line]
+
+
+async def test_a_path_that_the_system_cannot_hold_is_not_the_disks_fault(
+    standin: StandIn, api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as one that would be too long inside this slave's folder."""
+
+    def link(*_: object) -> None:
+        raise OSError(errno.ENAMETOOLONG, "File name too long")
+
+    monkeypatch.setattr(os, "link", link)
+    monkeypatch.setattr(shutil, "copyfile", link)
+    job = standin.job("1", files={"tree": b"bark"})
+    with pytest.raises(UnsuitableError, match="File name too long"):
+        await Cache(tmp_path, api, Trace(None)).prepare(job.id, (1,))
+    assert not list((tmp_path / "jobs").rglob("*.netrender-part"))

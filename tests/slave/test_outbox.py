@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from coordinator.errors import NetrenderError, StorageError
+from coordinator.protocol.states import Fault
 from coordinator.slave.api import Api
 from coordinator.slave.exports import Exports
 from coordinator.slave.outbox import Outbox, Result
 from coordinator.slave.trace import Trace
 
+from ..disks import small_disk
 from .standin import StandIn, error, sha
 
 JOB = "0123456789abcdef"
@@ -24,12 +27,15 @@ class Box:
         self.folder = folder / "outbox"
         self.rendered = folder / "rendered.exr"
         self.settled: list[tuple[int, str | None]] = []
+        self.faults: list[Fault] = []  # of what could not be delivered
         self.outbox = Outbox(self.folder, api, Trace(None), Exports((), api), self._settled)
         self.left = self.outbox.load()
         self.task: asyncio.Task[None] | None = None
 
-    def _settled(self, result: Result, failure: str | None) -> None:
-        self.settled.append((result.frame, failure))
+    def _settled(self, result: Result, failure: NetrenderError | None) -> None:
+        self.settled.append((result.frame, None if failure is None else failure.message))
+        if failure is not None:
+            self.faults.append(failure.fault)
 
     async def add(self, frame: int, lease: int = 1) -> None:
         self.rendered.write_bytes(b"frame %d" % frame)
@@ -218,3 +224,40 @@ async def test_the_hash_is_that_of_the_file(box: Callable[[], Box]) -> None:
     await one.add(1)
     (left,) = box().left
     assert (left.sha256, left.size, left.seconds) == (sha(b"frame 1"), 7, 0.5)
+
+
+@pytest.mark.parametrize("outbox", [True, False])
+async def test_a_result_that_a_full_disk_cannot_keep_is_sent_from_where_it_lies(
+    standin: StandIn, api: Api, tmp_path: Path, outbox: bool
+) -> None:
+    with small_disk(tmp_path / "disk", 1) as disk:
+        one = Box(disk.folder, api)
+        if not outbox:  # it cannot even be moved there
+            one.folder.rmdir()
+            one.folder.write_text("a file")
+        one.rendered.write_bytes(b"frame 1")
+        disk.fill()
+        sent = asyncio.Event()
+        await one.outbox.add(one.rendered, job=JOB, frame=1, lease=1, seconds=0.5, after=sent)
+        assert one.outbox.held() == {1: {1}}
+        sent.set()
+        one.run()
+        await one.outbox.delivered()
+        await one.stop()
+        assert standin.results == {(JOB, 1): b"frame 1"} and one.settled == [(1, None)]
+        assert not list(disk.folder.rglob("*.exr"))
+
+
+async def test_a_result_that_is_lost_on_the_disk_is_the_machines_fault(
+    standin: StandIn, box: Callable[[], Box]
+) -> None:
+    one = box()
+    await one.add(1)
+    (one.folder / "1_1.exr").unlink()
+    one.run()
+    await one.outbox.delivered()
+    [(frame, message)] = one.settled
+    assert frame == 1 and "lost on the slave's disk" in str(message) and one.faults == [Fault.MACHINE]
+    one.rendered.unlink(missing_ok=True)
+    with pytest.raises(StorageError, match="lost on the slave's disk"):
+        await one.outbox.add(one.rendered, job=JOB, frame=2, lease=1, seconds=0.5, after=asyncio.Event())

@@ -6,7 +6,7 @@ from typing import Any
 import attrs
 import pytest
 
-from coordinator.errors import BadPathError, BadRequestError, StorageError
+from coordinator.errors import BadPathError, BadRequestError, UnsuitableError
 from coordinator.pathmaps import PathMap
 from coordinator.protocol import codec
 from coordinator.protocol.jobs import Manifest, Mapped
@@ -72,9 +72,9 @@ def test_mapped_paths_lead_into_the_tree_or_to_a_shared_drive(tmp_path: Path) ->
 
 def test_a_shared_file_that_is_not_reached_is_named(tmp_path: Path) -> None:
     made = job(mapped=(Mapped(blend="scene.blend", stored="/mnt/a.png", path="/mnt/a.png"),))
-    with pytest.raises(StorageError, match=r"/mnt/a\.png in place.*--path-map"):
+    with pytest.raises(UnsuitableError, match=r"/mnt/a\.png in place.*--path-map"):
         resolve("1", made, tmp_path, [])
-    with pytest.raises(StorageError, match=r"/mnt/a\.png.*is not there.*mounted"):
+    with pytest.raises(UnsuitableError, match=r"/mnt/a\.png.*is not there.*mounted"):
         resolve("1", made, tmp_path, [PathMap.parse(f"/mnt={tmp_path / 'away'}")])
 
 
