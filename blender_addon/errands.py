@@ -170,6 +170,10 @@ def fetch(client: Client, job: str, frames: str, cache: Path, tell: Tell, *, sce
             frame_cache.trim(cache, frame_cache.limit)
         tell(Fetching(info.id, scene, tuple(wanted), folder))
         _gather(client, info.id, wanted, folder, tell)
+    except farm.errors.StorageError as error:
+        raise farm.errors.StorageError(
+            f"{error.message}. The job goes on; get its frames again when there is room: none that is here is lost"
+        ) from error
     finally:
         hold.release()
 

@@ -90,5 +90,9 @@ def slave_facts(slave: Any) -> Iterator[str]:
         yield samples
     if slave.features:
         yield f"Has {', '.join(slave.features)}"
+    if slave.aside:
+        yield f"Set aside: {slave.aside}"
+    if slave.sick:
+        yield f"Sick: {slave.sick}"
     if not slave.connected:
         yield f"Last seen {time.strftime('%Y-%m-%d %H:%M', time.localtime(slave.last_seen))}"

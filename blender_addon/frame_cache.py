@@ -7,6 +7,7 @@ system lets go of however that Blender ends. No bpy here.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import secrets
 import shutil
@@ -16,6 +17,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from . import farm
+
+logger = logging.getLogger(__name__)
 
 limit = 0  # bytes, from the preferences, which only the main thread may read; 0 for none
 
@@ -32,17 +35,21 @@ class Hold:
         holds = _holds(folder.parents[1])
         self._lock = FileLock(holds / f"{folder.name}-{secrets.token_hex(4)}", thread_local=False)
         self._folder = folder
-        holds.mkdir(parents=True, exist_ok=True)
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._lock.acquire()
-        os.utime(self._folder)  # the time of its last use
+        try:
+            holds.mkdir(parents=True, exist_ok=True)
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire()
+            os.utime(self._folder)  # the time of its last use
+        except OSError as error:  # a full disk: whoever writes a frame says so
+            logger.warning("%s is not held: %s", self._folder, error)
 
     def release(self) -> None:
         if self._lock.is_locked:
             with contextlib.suppress(OSError):
                 os.utime(self._folder)
             self._lock.release()
-            Path(self._lock.lock_file).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                Path(self._lock.lock_file).unlink(missing_ok=True)
 
 
 def trim(cache: Path, most: int) -> list[str]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import bpy
 
 from . import compat, farm, properties, results, unsaved_images
-from .renderer import channel, choices, inspection
+from .renderer import channel, choices, inspection, room
 
 if TYPE_CHECKING:
     from coordinator.submission import Prepared, Wishes
@@ -83,10 +83,11 @@ def _take(scenes: tuple[Any, ...], cache: Path) -> Snapshot:
         )
     except (OSError, RuntimeError) as error:
         shutil.rmtree(folder, ignore_errors=True)
-        text = " ".join(str(error).split())
+        # Blender's own words for a full disk are "No such file or directory".
+        text = room.obstacle(parent, _expected_size()) or " ".join(str(error).split())
         raise farm.errors.StorageError(
-            f"cannot save a copy of the scene in {folder}: {text}; is the disk full? "
-            "Another cache folder can be chosen in the extension's preferences"
+            f"cannot save a copy of the scene in {folder}: {text}. Make room, or choose another cache folder in the "
+            "extension's preferences"
         ) from error
     return Snapshot(
         folder=folder,
@@ -95,6 +96,14 @@ def _take(scenes: tuple[Any, ...], cache: Path) -> Snapshot:
         found={name: _as_saved_here(each) for name, each in found.items()},
         painted=painted,
     )
+
+
+def _expected_size() -> int:
+    """Bytes that the copy takes: the user's own file may be compressed."""
+    try:
+        return max(room.LEAST, 4 * Path(bpy.data.filepath).stat().st_size)
+    except OSError:
+        return room.LEAST
 
 
 def wishes(scene: Any, *, frames: str = "", of: Any = None, allow_missing: bool = False) -> Wishes:

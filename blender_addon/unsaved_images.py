@@ -10,7 +10,7 @@ from typing import Any
 import bpy
 import numpy
 
-from . import compat
+from . import compat, written
 from .renderer import files
 
 
@@ -32,12 +32,17 @@ def packed() -> Iterator[None]:
 
 
 def save(folder: Path) -> dict[str, Path]:
-    """Write the changed images of files into the folder; by the path of the file whose place they take."""
+    """Write the changed images of files into the folder; by the path of the file whose place they take.
+
+    Raises OSError for one that is not whole: of a full disk Blender says nothing.
+    """
     saved: dict[str, Path] = {}
     for image in _dirty("FILE"):
         if image.filepath and image.packed_file is None:
             path = folder / f"{len(saved)}{Path(image.filepath).suffix}"
             compat.save_image_copy(image, str(path))
+            if why := written.broken(path):
+                raise OSError(f"the changed image {image.name!r} is not whole: {why}")
             saved[files.absolute(image.filepath, image.library)] = path
     return saved
 

@@ -128,6 +128,10 @@ class Farm:
         """What a slave does now, in few words."""
         if not slave.connected:
             return "Away"
+        if slave.aside:
+            return f"Set aside: {slave.aside}"
+        if slave.sick:
+            return "Sick"
         busy = self._busy(slave)
         if busy is None:
             return "Waits for work"

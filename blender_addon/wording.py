@@ -17,6 +17,8 @@ _PHRASES = (
         "Name one with --engine, or another Blender with --blender PATH",
         "Choose one in the Network Render panel",
     ),
+    ("or choose another folder with --output", "or choose another cache folder in the extension's preferences"),
+    ("choose another with --output", "choose another cache folder in the extension's preferences"),
     ("start one, or name it with --coordinator", "start one, or set its address in the Network Render panel"),
     ("or give --frames", "or Frames in the Network Render panel"),
 )

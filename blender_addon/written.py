@@ -1,4 +1,4 @@
-"""Whether the files that Blender wrote are whole: of a full disk it says nothing for PNG, EXR and some others."""
+"""Whether the files that Blender wrote are whole: of a full disk it says nothing for PNG, EXR, movies and others."""
 
 from __future__ import annotations
 
@@ -6,20 +6,26 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from .renderer import exr_file
+from .renderer import exr_file, room
 
 _PNG_END = b"\x00\x00\x00\x00IEND\xae\x42\x60\x82"
+_LITTLE = 2**16  # bytes: where not even these can be written, what was written last is cut off
 
 
 def problem(scene: Any, frames: Iterable[int]) -> str:
     """What is wrong with the files of these frames; empty if nothing is."""
     if scene.render.is_movie_format:
-        return ""
+        path = Path(scene.render.frame_path(frame=scene.frame_start))
+        why = room.obstacle(path.parent, _LITTLE)
+        return f"the movie in {path.parent} is not whole ({why}); {_THEN}" if why else ""
     for frame in frames:
         for path in _paths(scene.render, frame):
-            if why := _broken(path):
-                return f"{path} is not whole ({why}); is the disk full? Gather the frames again when there is room"
+            if why := broken(path):
+                return f"{path} is not whole ({why}); {_THEN}"
     return ""
+
+
+_THEN = "make room, and gather the frames again"
 
 
 def _paths(render: Any, frame: int) -> Iterator[Path]:
@@ -32,18 +38,21 @@ def _paths(render: Any, frame: int) -> Iterator[Path]:
             yield path
 
 
-def _broken(path: Path) -> str:
+def broken(path: Path) -> str:
+    """Why the file is not whole; empty if it is, as far as its format tells."""
     try:
         if path.suffix.lower() == ".exr":
             exr_file.check(path)
-        elif path.suffix.lower() == ".png":
+            return ""
+        if path.suffix.lower() == ".png":
             with path.open("rb") as file:
                 file.seek(max(0, path.stat().st_size - len(_PNG_END)))
-                return "" if file.read() == _PNG_END else "its end is missing"
-        elif not path.stat().st_size:
-            return "it is empty"
+                found = "" if file.read() == _PNG_END else "its end is missing"
+        else:
+            found = "" if path.stat().st_size else "it is empty"
+            found = found or room.obstacle(path.parent, _LITTLE)
     except exr_file.Broken as error:
-        return str(error)
+        found = str(error)
     except OSError as error:
         return error.strerror or str(error)
-    return ""
+    return found and (room.obstacle(path.parent, _LITTLE) or found)

@@ -92,6 +92,9 @@ def gather(
         else:
             gathering.list_frames()
             gathering.finish()
+    except errors.StorageError as error:
+        pool.shutdown(cancel_futures=True)
+        raise errors.StorageError(f"{error.message}; {gathering.so_far()}") from error
     except KeyboardInterrupt:
         client.close()  # ends the downloads too
         raise
@@ -148,6 +151,12 @@ class _Gathering:
             failed=dict(sorted(self.failed.items())),
             undone=FrameRange.of(undone),
         )
+
+    def so_far(self) -> str:
+        """What lies in the output folder, if that is not all; when no download is on its way any more."""
+        ended = {frame for future, frame in self.loading.items() if not future.cancelled() and not future.exception()}
+        left = FrameRange.of(frame for frame in self.frames if frame not in self.saved | ended)
+        return f"{len(self.frames) - len(left)} of {len(self.frames)} frames are there, not {left}"
 
     def follow(self) -> Iterator[None]:
         """Until the job has ended or every frame is settled and saved. Yields whenever something arrives."""

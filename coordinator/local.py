@@ -17,7 +17,7 @@ from typing import Self
 from . import launcher as launching
 from .config import Address
 from .constants import RENDERER_TAIL, STOP_GRACE
-from .errors import NetrenderError, UnreachableError
+from .errors import NetrenderError, UnreachableError, cannot_write
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +86,11 @@ class LocalFarm:
         self._address: Future[Address] = Future()
 
     def __enter__(self) -> Self:
-        self.folder = Path(tempfile.mkdtemp(prefix="netrender-"))
+        try:
+            self.folder = Path(tempfile.mkdtemp(prefix="netrender-"))
+        except OSError as error:
+            where = "the folder for temporary files, which TMPDIR names, cannot be written"
+            raise cannot_write(where, error, "make room") from error
         self._starter = threading.Thread(target=self._start, name="farm")
         self._starter.start()
         return self
@@ -142,6 +146,8 @@ class LocalFarm:
             for number in range(1, self._count + 1):
                 self._spawn(f"slave local-{number}", self._slave(number, address))
             self._address.set_result(address)
+        except OSError as error:
+            self._address.set_exception(cannot_write("the farm does not start", error, "make room"))
         except BaseException as error:
             self._address.set_exception(error)
 

@@ -13,6 +13,7 @@ from coordinator.protocol.messages import FrameStarted, JobChanged
 from coordinator.protocol.states import JobState
 
 from .coordinators import RunningCoordinator, running_coordinator
+from .disks import small_disk
 from .queued import queue_job
 from .scripted_slave import rendered, scripted_slave
 
@@ -190,3 +191,26 @@ def test_an_output_that_cannot_be_written_is_found_first(client: Client, tmp_pat
     (tmp_path / "out").write_text("a file")
     with pytest.raises(errors.StorageError, match="out"):
         gather(client, queue_job(client, tmp_path), None, tmp_path / "out", wait=True)
+
+
+def test_a_full_disk_is_told_with_what_is_there_and_it_goes_on_when_there_is_room(
+    coordinator: RunningCoordinator, client: Client, tmp_path: Path
+) -> None:
+    job = queue_job(client, tmp_path, frames="1-9")
+    large = {frame: bytes([frame]) * 300_000 for frame in range(1, 10)}
+    with small_disk(tmp_path / "disk", 2) as disk, scripted_slave(coordinator.url, permits=9, render=large.get):
+        out = disk.folder / "out"
+        with pytest.raises(
+            errors.StorageError, match=r"no space left in .*make room.* of 9 frames are there, not "
+        ) as e:
+            gather(client, job, None, out, wait=True)
+        whole = {path.name for path in out.iterdir()}
+        assert whole and all(path.stat().st_size == 300_000 for path in out.iterdir()), "whole, or not there"
+        assert f"{len(whole)} of 9 frames" in e.value.message
+        for path in [*out.iterdir()][1:]:  # somebody makes room
+            path.unlink()
+            whole.discard(path.name)
+        watch = Watch()
+        assert gather(client, job, FrameRange.parse("1-5"), out, wait=True, on_event=watch).complete
+        assert sum(not event.downloaded for event in watch.events if isinstance(event, FrameSaved)) <= 1
+        assert {path.read_bytes() for path in out.iterdir()} >= {large[frame] for frame in range(1, 6)}

@@ -1,5 +1,6 @@
 """The command line: ``netrender COMMAND ...``. Blender's ``-c netrender`` takes the same arguments."""
 
+import errno
 import logging
 import os
 import sys
@@ -44,9 +45,23 @@ def main(argv: Sequence[str] | None = None, launcher: Launcher | None = None) ->
         print("netrender: interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read us (head, say) has enough. Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_stdout()  # whoever read us (head, say) has enough
         return 0
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        print(f"netrender: error: no space left on the disk{_named(error)}: make room, and try again", file=sys.stderr)
+        _give_up_stdout()
+        return errors.StorageError.exit_code
+
+
+def _give_up_stdout() -> None:
+    """Python would complain once more when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _named(error: OSError) -> str:
+    return f" ({error.filename})" if error.filename else ""
 
 
 def _set_up_logging(verbose: bool, level: int) -> None:

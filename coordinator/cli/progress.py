@@ -21,6 +21,7 @@ from rich.progress import (
 from ..gathering import CoordinatorLost, FrameSaved, Happening
 from ..protocol import codec
 from ..protocol.frames import FrameRange
+from ..protocol.jobs import JobInfo
 from ..protocol.messages import (
     FrameDone,
     FrameFailed,
@@ -30,6 +31,7 @@ from ..protocol.messages import (
     JobChanged,
     ProblemChanged,
 )
+from ..protocol.states import JobState
 from .output import duration, say
 from .pace import Pace
 
@@ -54,7 +56,7 @@ class LineWatcher:
         self._frames = frames
         self._pace = Pace(len(frames))
         self._seen: set[int] = set()
-        self._state = ""
+        self._told: tuple[str, str] = "", ""  # its state, and what it waits for
 
     def __call__(self, event: Happening) -> None:
         match event:
@@ -74,13 +76,18 @@ class LineWatcher:
                 self.say(f"frame {event.frame}: failed on {event.slave}, {then}: {event.message}")
             case FrameQueued():
                 self.say(f"frame {event.frame}: queued again: {event.reason}")
-            case JobChanged() if event.job.state != self._state:
-                self._state = event.job.state
+            case JobChanged() if self._is_news(event.job):
                 self.say(f"job {event.job.id}: {event.job.state}" + f" ({event.job.reason})" * bool(event.job.reason))
             case CoordinatorLost():
                 self.say(f"{event.message} Trying again.")
             case ProblemChanged():
                 self.warn(event.problem or "the coordinator's disk has room again")
+
+    def _is_news(self, job: JobInfo) -> bool:
+        """Another state, or another reason why nothing is rendered."""
+        waits = job.reason if job.state is JobState.QUEUED and not job.counts.dispatched else ""
+        before, self._told = self._told, (job.state, waits)
+        return before[0] != job.state or waits not in ("", before[1])
 
     def say(self, line: str) -> None:
         say(line)

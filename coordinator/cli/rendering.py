@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import UsageError
+from ..errors import StorageError, UsageError
 from .arguments import (
     Commands,
     add_coordinator,
@@ -91,7 +91,10 @@ def run_render(args: argparse.Namespace) -> int:
         prepared = _prepare(args.blend, wanted, json=args.json)
         with Client(farm.address()) as client, farm.explaining():
             accepted = _send(client, prepared, json=args.json)
-            gathered = _watch(client, accepted.id, None, output, json=args.json, patience=0.0)
+            try:
+                gathered = _watch(client, accepted.id, None, output, json=args.json, patience=0.0)
+            except StorageError as error:  # the farm ends with us, and what it has rendered
+                raise StorageError(f"{error.message}: name them with --frames when there is room") from error
         return _finish(gathered, output, json_lines=args.json)  # told before the farm has ended
 
 
@@ -205,12 +208,17 @@ def _watch_or_leave(
     try:
         gathered = _watch(client, job, frames, args.output, json=args.json, wait=wait)
     except KeyboardInterrupt:
-        where = "" if args.coordinator is None else f" --coordinator {args.coordinator}"
-        where = " --discover" if args.discover else where
-        folder = args.output or "DIR"
-        say(f"interrupted; job {job} goes on. Gather it later with: netrender gather {job} --output {folder}{where}")
+        say(f"interrupted; {_later(job, args)}")
         return 130
+    except StorageError as error:
+        raise StorageError(f"{error.message}; {_later(job, args)}") from error
     return _finish(gathered, args.output, json_lines=args.json, to_stderr=not hasattr(args, "no_wait"), waited=wait)
+
+
+def _later(job: str, args: argparse.Namespace) -> str:
+    where = "" if args.coordinator is None else f" --coordinator {args.coordinator}"
+    where = " --discover" if args.discover else where
+    return f"job {job} goes on. Gather it later with: netrender gather {job} --output {args.output or 'DIR'}{where}"
 
 
 def _finish(

@@ -247,7 +247,7 @@ attempt(bpy.ops.netrender.gather)
     )
     output = tmp_path / "frames"
     snapshot, sent, download, written, image, again = extended.run(script, farm.url, output).told
-    assert "is the disk full?" in snapshot
+    assert "File too large" in snapshot
     assert "cannot save a copy of the scene in" in snapshot
     assert sent == ["FINISHED"]
     assert "File too large" in download

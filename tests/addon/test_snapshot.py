@@ -118,5 +118,5 @@ tell([bpy.data.filepath, scene.render.engine, sorted(os.listdir(os.environ["XDG_
     (extended.user / "data" / "netrender").write_text("a file where a folder should be")
     said, state = extended.run(script, farm.url, tmp_path / "frames").told
     assert "cannot save a copy of the scene in" in said
-    assert "Another cache folder can be chosen" in said
+    assert "choose another cache folder in the extension's preferences" in said
     assert state == ["", "CYCLES", ["netrender"]]

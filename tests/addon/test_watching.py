@@ -199,3 +199,10 @@ def test_a_full_disk_of_the_coordinator_stands_in_the_line_about_it() -> None:
     assert known.line == "its disk is full" and known.connected
     known.take(messages.ProblemChanged(problem=""))
     assert known.line == "netrender://host:8470/"
+
+
+def test_a_slave_that_cannot_render_says_why() -> None:
+    for changes, text in ({"aside": "the disk is full"}, "Set aside: the disk is full"), ({"sick": "it fails"}, "Sick"):
+        one = slave(**changes)
+        assert farm().doing(one) == text
+        assert farm().doing(slave(connected=False, **changes)) == "Away"

@@ -1,6 +1,7 @@
 """What is shown while a job renders."""
 
 import json
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -10,14 +11,17 @@ from coordinator.cli.output import duration
 from coordinator.cli.progress import BarWatcher, watching
 from coordinator.gathering import CoordinatorLost, FrameSaved, Happening
 from coordinator.protocol.frames import FrameRange
+from coordinator.protocol.jobs import Counts, JobInfo
 from coordinator.protocol.messages import (
     FrameDone,
     FrameFailed,
     FrameProgress,
     FrameQueued,
     FrameStarted,
+    JobChanged,
     ProblemChanged,
 )
+from coordinator.protocol.states import JobState
 
 FRAMES = FrameRange.parse("1-4")
 HAPPENINGS: list[Happening] = [
@@ -83,3 +87,40 @@ def test_bars_on_a_terminal() -> None:
     assert tasks["ada"].fields["note"] == "frame 99"
     said = console.export_text(clear=False)
     assert "failed on bob" in said and "its disk is full" in said and "has room again" in said
+
+
+def test_what_a_job_waits_for_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    full = "waits for a slave that is fit: every slave that can render it is set aside: anna: the disk is full"
+
+    def job(reason: str, dispatched: int = 0, state: JobState = JobState.QUEUED) -> JobChanged:
+        counts = Counts(queued=4 - dispatched, dispatched=dispatched)
+        return JobChanged(job=job_info(state=state, reason=reason, counts=counts))
+
+    with watching(FRAMES, json=False) as watcher:
+        for change in (
+            job("waits for a slave"),
+            job("rendering with Blender 4.5", 4),
+            job(full),
+            job(full),
+            job("rendering with Blender 4.5", 4),
+            job(full),
+            job("all frames are done", state=JobState.FINISHED),
+        ):
+            watcher(change)
+    told = [line.partition("(")[2].rstrip(")") for line in capsys.readouterr().err.splitlines()]
+    assert told == ["waits for a slave", full, full, "all frames are done"]
+
+
+def job_info(**changes: Any) -> JobInfo:
+    facts: dict[str, Any] = {
+        "id": "00000000000000aa",
+        "name": "pearls",
+        "frames": "1-4",
+        "priority": 1,
+        "blender": "",
+        "created": 1.0,
+        "started": None,
+        "finished": None,
+        "slaves": {},
+    }
+    return JobInfo(**facts | changes)

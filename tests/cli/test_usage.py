@@ -1,6 +1,8 @@
 """Wrong arguments and things that are not there: one line, exit code 2, nothing else."""
 
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,8 @@ import pytest
 from coordinator import __version__
 from coordinator.cli import main
 
-from .commands import error, netrender
+from ..coordinators import RunningCoordinator
+from .commands import COMMAND, ROOT, error, netrender
 
 
 def test_help_and_version_name_every_command() -> None:
@@ -79,4 +82,15 @@ def test_an_output_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("")
     assert "choose another with --output" in error(
         "render", tmp_path / "s.blend", "--output", tmp_path / "out" / "frames", code=1
+    )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a file that is always full")
+def test_a_full_disk_that_the_output_goes_to_is_an_error(coordinator: RunningCoordinator) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [*COMMAND, "jobs", "--coordinator", coordinator.url]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, cwd=ROOT)
+    assert (done.returncode, done.stderr) == (
+        1,
+        "netrender: error: no space left on the disk: make room, and try again\n",
     )
