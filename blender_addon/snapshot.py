@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import bpy
 
 from . import compat, farm, properties, results, unsaved_images
-from .renderer import channel, choices, inspection, room
+from .renderer import channel, choices, inspection, space
 
 if TYPE_CHECKING:
     from coordinator.submission import Prepared, Wishes
@@ -84,7 +84,7 @@ def _take(scenes: tuple[Any, ...], cache: Path) -> Snapshot:
     except (OSError, RuntimeError) as error:
         shutil.rmtree(folder, ignore_errors=True)
         # Blender's own words for a full disk are "No such file or directory".
-        text = room.obstacle(parent, _expected_size()) or " ".join(str(error).split())
+        text = space.obstacle(parent, _expected_size()) or " ".join(str(error).split())
         raise farm.errors.StorageError(
             f"cannot save a copy of the scene in {folder}: {text}. Make room, or choose another cache folder in the "
             "extension's preferences"
@@ -101,9 +101,9 @@ def _take(scenes: tuple[Any, ...], cache: Path) -> Snapshot:
 def _expected_size() -> int:
     """Bytes that the copy takes: the user's own file may be compressed."""
     try:
-        return max(room.LEAST, 4 * Path(bpy.data.filepath).stat().st_size)
+        return max(space.LEAST, 4 * Path(bpy.data.filepath).stat().st_size)
     except OSError:
-        return room.LEAST
+        return space.LEAST
 
 
 def wishes(scene: Any, *, frames: str = "", of: Any = None, allow_missing: bool = False) -> Wishes:

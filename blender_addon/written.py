@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from .renderer import exr_file, room
+from .renderer import exr_file, space
 
 _PNG_END = b"\x00\x00\x00\x00IEND\xae\x42\x60\x82"
 _LITTLE = 2**16  # bytes: where not even these can be written, what was written last is cut off
@@ -16,7 +16,7 @@ def problem(scene: Any, frames: Iterable[int]) -> str:
     """What is wrong with the files of these frames; empty if nothing is."""
     if scene.render.is_movie_format:
         path = Path(scene.render.frame_path(frame=scene.frame_start))
-        why = room.obstacle(path.parent, _LITTLE)
+        why = space.obstacle(path.parent, _LITTLE)
         return f"the movie in {path.parent} is not whole ({why}); {_THEN}" if why else ""
     for frame in frames:
         for path in _paths(scene.render, frame):
@@ -50,9 +50,9 @@ def broken(path: Path) -> str:
                 found = "" if file.read() == _PNG_END else "its end is missing"
         else:
             found = "" if path.stat().st_size else "it is empty"
-            found = found or room.obstacle(path.parent, _LITTLE)
+            found = found or space.obstacle(path.parent, _LITTLE)
     except exr_file.Broken as error:
         found = str(error)
     except OSError as error:
         return error.strerror or str(error)
-    return found and (room.obstacle(path.parent, _LITTLE) or found)
+    return found and (space.obstacle(path.parent, _LITTLE) or found)

@@ -11,7 +11,7 @@ from typing import Any
 import bpy
 
 from .. import compat
-from . import exr_file, room
+from . import exr_file, space
 from .channel import Channel, Failure, no_storage, out_of_memory, renderer_error
 from .scene import OpenScene
 
@@ -97,13 +97,13 @@ def _failure(error: Exception, frame: int, part: Path, scene: Any) -> Failure:
         text = f"the result in {part.parent} is not whole ({error})"
     if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(text):
         return out_of_memory(f"frame {frame}: not enough memory: {text or 'MemoryError'}")
-    size = max(room.LEAST, min(4 * 4 * scene.render.resolution_x * scene.render.resolution_y, _LARGEST_TRIED))
+    size = max(space.LEAST, min(4 * 4 * scene.render.resolution_x * scene.render.resolution_y, _LARGEST_TRIED))
     with contextlib.suppress(OSError):
         size = max(size, 2 * part.stat().st_size)  # it came so far
         part.unlink()  # what it has taken is free for another try
-    obstacle = room.obstacle(part.parent, size)
+    obstacle = space.obstacle(part.parent, size)
     if not obstacle and bpy.app.tempdir and Path(bpy.app.tempdir).is_dir():  # where Blender puts aside what it renders
-        obstacle = room.obstacle(Path(bpy.app.tempdir), size)
+        obstacle = space.obstacle(Path(bpy.app.tempdir), size)
     if obstacle:
         return no_storage(f"frame {frame}: the result cannot be written: {obstacle}", size)
     return renderer_error(f"frame {frame}: {text}")

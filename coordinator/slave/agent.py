@@ -22,7 +22,7 @@ from ..protocol import messages
 from ..protocol.jobs import CONFINABLE
 from ..protocol.states import Fault
 from ..renderer import Ready
-from . import memory, room
+from . import memory, space
 from .api import Api
 from .cache import Cache
 from .connection import Connection
@@ -407,7 +407,7 @@ class Agent:
         try:
             self._work(lease).mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise cannot_write(room.FAILED, error, room.REMEDY) from error
+            raise cannot_write(space.FAILED, error, space.REMEDY) from error
 
     def _remove_work(self, lease: Lease) -> None:
         shutil.rmtree(self._work(lease), ignore_errors=True)

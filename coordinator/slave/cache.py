@@ -31,7 +31,7 @@ from ..protocol.jobs import File, Manifest
 from ..protocol.limits import check_job_id, check_sha256
 from ..protocol.paths import check_tree_path
 from ..store import shelf
-from . import room, rooms
+from . import rooms, space
 from .api import Api
 from .groups import unwrapped
 from .trace import Trace
@@ -147,20 +147,20 @@ class Cache:
     async def _find_room(self, blobs: Mapping[str, int]) -> None:
         """Drop what other jobs have left, if these do not fit on the disk. Raises if they do not fit even so."""
         lacking = await asyncio.to_thread(self._lacking_bytes, blobs)
-        if not lacking or lacking <= await asyncio.to_thread(room.free, self._blobs):
+        if not lacking or lacking <= await asyncio.to_thread(space.free, self._blobs):
             return
         await self.give_room(lacking)
-        there = await asyncio.to_thread(room.free, self._blobs)
+        there = await asyncio.to_thread(space.free, self._blobs)
         if lacking <= there:
             return
         text = (
             f"the job's files need {lacking / 1e6:.2f} MB more, and {there / 1e6:.2f} MB are free on the slave's disk"
         )
         if there < SLAVE_ROOM:
-            error = errors.StorageError(f"the disk is full: {text}; {room.REMEDY}")
+            error = errors.StorageError(f"the disk is full: {text}; {space.REMEDY}")
             error.room = lacking
             raise error
-        raise errors.UnsuitableError(f"{text}; {room.REMEDY}")
+        raise errors.UnsuitableError(f"{text}; {space.REMEDY}")
 
     def _lacking_bytes(self, blobs: Mapping[str, int]) -> int:
         total = 0
@@ -179,7 +179,7 @@ class Cache:
             for path in list(self._partial.glob("*")):  # of downloads that nobody goes on with
                 if path.name.partition(".")[0] not in needed:
                     path.unlink(missing_ok=True)
-            more = wanted - room.free(self._blobs)
+            more = wanted - space.free(self._blobs)
             if more <= 0:
                 return
             logger.warning("the disk is full: files of jobs that are not rendered here are dropped")
@@ -353,4 +353,4 @@ def _take(block: bytes, file: BinaryIO, digest: "hashlib._Hash") -> None:
 
 
 def _storage(error: OSError) -> errors.NetrenderError:
-    return errors.cannot_write("the slave cannot keep the job's files", error, room.REMEDY)
+    return errors.cannot_write("the slave cannot keep the job's files", error, space.REMEDY)

@@ -5,7 +5,7 @@ import asyncio
 from ..constants import SLAVE_ROOM
 from ..errors import NetrenderError, cannot_write
 from ..renderer import Ready
-from . import room
+from . import space
 from .cache import Cache
 from .identity import Slot
 from .outbox import Outbox
@@ -23,14 +23,14 @@ class Machine:
 
     async def full(self) -> NetrenderError | None:
         """Say why nothing at all can be written; None if something can."""
-        return await self._try(min(room.FIRST, room.least(self._slot.folder)))
+        return await self._try(min(space.FIRST, space.least(self._slot.folder)))
 
     async def make_room(self, wanted: int) -> NetrenderError | None:
         """Have so many bytes free, and as many as the largest result so far took. What is in the way, if anything.
 
         What the slave keeps for jobs that it does not render is dropped, if need be. Nothing renders meanwhile.
         """
-        size = max(min(max(wanted, self._outbox.largest), SLAVE_ROOM), room.least(self._slot.folder))
+        size = max(min(max(wanted, self._outbox.largest), SLAVE_ROOM), space.least(self._slot.folder))
         error = await self._try(size)
         if error is not None:
             self._renderer.forget()  # what is open needs its files, and has temporary ones
@@ -53,5 +53,5 @@ class Machine:
                 (folder / name).mkdir(exist_ok=True)
             self._slot.keep()
         except OSError as error:
-            return cannot_write(room.FAILED, error, room.REMEDY)
-        return room.obstacle(folder / "work", size)
+            return cannot_write(space.FAILED, error, space.REMEDY)
+        return space.obstacle(folder / "work", size)

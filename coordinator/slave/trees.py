@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Coroutine
 from typing import Any
 
 from ..errors import NetrenderError, cannot_write
-from . import room
+from . import space
 from .cache import Cache
 from .leases import Lease
 from .tree import Tree
@@ -48,4 +48,4 @@ class Trees:
         except NetrenderError as error:
             return error
         except OSError as error:  # a path that the system cannot even look for, say
-            return cannot_write("the slave cannot have the job's files", error, room.REMEDY)
+            return cannot_write("the slave cannot have the job's files", error, space.REMEDY)
