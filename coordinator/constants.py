@@ -51,6 +51,8 @@ STOP_GRACE = 5.0  # seconds between asking a process to end, terminating it and 
 
 RENDERER_START = 120.0  # seconds until a Blender that was started must be ready; a cold disk is slow
 RENDERER_LINE = 64 * 2**20  # bytes of one reply; the inspection of a scene with 50,000 files is one line
+RENDERER_SHORT_LINE = 1 * 2**20  # bytes of one reply to a slave, which asks for no inspection
+RESULT_MOST = 32 * 2**30  # bytes of a result; one of 16k by 16k pixels and 30 channels of 32 bits is not larger
 RENDERER_TAIL = 12  # lines of the log that the message about a renderer's death quotes
 
 CONNECT_TIMEOUT = 5.0  # seconds until a coordinator that does not answer counts as not there

@@ -3,6 +3,7 @@
 import asyncio
 import fcntl
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import uvloop
 
 from coordinator import renderer
+from coordinator.constants import RENDERER_LINE
 from coordinator.errors import BadSceneError, BlenderNotFoundError, RendererError
 from coordinator.protocol.jobs import RenderSettings
 
@@ -38,18 +40,19 @@ class Started:
         self.progress.append((frame, sample, samples))
         self.progressed.set()
 
-    async def __call__(self, blender: str | None) -> renderer.Renderer:
+    async def __call__(self, blender: str | None, longest: int = RENDERER_LINE) -> renderer.Renderer:
         started = await renderer.Renderer.start(
             renderer.command(blender),
             temp=self.temp,
             on_log=self.log.append,
             on_progress=self.on_progress,
+            longest=longest,
         )
         self.all.append(started)
         return started
 
-    async def fake(self, *options: str, wrapped: bool = False) -> renderer.Renderer:
-        return await self(fake_blender(self.folder, *options, wrapped=wrapped))
+    async def fake(self, *options: str, wrapped: bool = False, longest: int = RENDERER_LINE) -> renderer.Renderer:
+        return await self(fake_blender(self.folder, *options, wrapped=wrapped), longest)
 
 
 @pytest.fixture
@@ -124,6 +127,40 @@ async def test_a_time_that_is_none_ends_it(start: Started, tmp_path: Path, secon
     with pytest.raises(RendererError, match=f"a 'rendered' that is wrong: {float(seconds)} seconds"):
         await fake.render(1, tmp_path / "1.exr")
     await fake.ended()
+
+
+@pytest.mark.parametrize("sample", ["1.5", "true", "-1", "1e999", '"1"', str(2**70), "null"])
+async def test_progress_that_is_none_ends_it(start: Started, tmp_path: Path, sample: str) -> None:
+    """It was sent on, and the coordinator threw out the slave that said it."""
+    reply = f'{{"type":"progress","frame":1,"sample":{sample},"samples":3}}'
+    fake = await start.fake("--reply", reply)
+    await fake.open(start.blend, SETTINGS)
+    with pytest.raises(RendererError, match="no answer"):
+        await fake.render(1, tmp_path / "1.exr")
+    assert not start.progress
+
+
+async def test_a_reply_without_an_end_ends_it(start: Started, tmp_path: Path) -> None:
+    fake = await start.fake("--long-at", "1", longest=2**20)
+    await fake.open(start.blend, SETTINGS)
+    with pytest.raises(RendererError, match="too long to be an answer"):
+        await fake.render(1, tmp_path / "1.exr")
+
+
+async def test_what_it_left_running_keeps_nobody_waiting(
+    start: Started, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process of another group, which a script started, holds the renderer's pipes."""
+    monkeypatch.setattr(sys.modules["coordinator.renderer.child"], "STOP_GRACE", 0.2)
+    fake = await start.fake("--leave", str(tmp_path / "left"))
+    await fake.open(start.blend, SETTINGS)
+    await fake.render(1, tmp_path / "1.exr")
+    fake.kill()
+    try:
+        await fake.ended()
+        assert not fake.alive
+    finally:
+        os.kill(int((tmp_path / "left").read_text()), signal.SIGKILL)
 
 
 async def test_cancelling_a_render_kills_it(start: Started, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ _CONNECT = (42, 203)
 _UNIX = 1  # AF_UNIX
 _KINDS = (1, 5)  # SOCK_STREAM and SOCK_SEQPACKET: they send to nobody unless they are connected
 _KIND = 0xF  # the part of a socket's type that is its kind
+PRLIMIT = (302, 261)  # of this process, as which its number is 0; limits of another one can end it
 
 # No process needs these to render. A number a machine; None where it has no such call.
 _CALLS: dict[str, tuple[int | None, int]] = {
@@ -38,6 +39,14 @@ _CALLS: dict[str, tuple[int | None, int]] = {
     "pidfd_getfd": (438, 438),
     "kcmp": (312, 272),
     "perf_event_open": (298, 241),
+    # a way out of the process group, by which the agent ends a renderer with all that it started
+    "setsid": (112, 157),
+    "setpgid": (109, 154),
+    # what outlives the process, and other processes see
+    "shmget": (29, 194),
+    "semget": (64, 190),
+    "msgget": (68, 186),
+    "mq_open": (240, 180),
     "add_key": (248, 217),
     "request_key": (249, 218),
     "keyctl": (250, 219),
@@ -124,6 +133,14 @@ def program(machine: str) -> bytes:
         *_if(_EQUAL, _KINDS[1], _ALLOW),
         (_RETURN, 0, 0, refused),
     ]
+    limits = [
+        *_load(_ARGUMENTS),
+        *_unless(_EQUAL, 0, no),
+        *_load(_ARGUMENTS + 4),
+        *_unless(_EQUAL, 0, no),
+        (_RETURN, 0, 0, _ALLOW),
+    ]
+    code += [(_EQUAL, 0, len(limits), PRLIMIT[column]), *limits]
     code += [
         (_EQUAL, 2, 0, SOCKET[column]),  # jump to the sockets
         (_EQUAL, 1, 0, SOCKETPAIR[column]),

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import re
 import shutil
@@ -17,9 +18,16 @@ from typing import Any, NoReturn
 
 from .. import errors
 from ..constants import RENDERER_LINE, RENDERER_TAIL, STOP_GRACE, TRANSFER_BLOCK
+from ..protocol import codec
 from . import memory
 from .commands import REMEDY
+from .replies import Progress
 
+logger = logging.getLogger(__name__)
+
+_OURS = re.compile(
+    r"^NETRENDER_|SECRET|TOKEN|PASSW|CREDENTIAL|_KEY$|_KEY_|APIKEY|^AWS_|^SSH_|^GPG_|^GNUPG|^DBUS_", re.I
+)
 _REPLY = b"netrender:"
 
 OnLog = Callable[[str], None]  # one line of what Blender prints, without its end
@@ -49,6 +57,7 @@ class Child:
         self._tail: deque[str] = deque(maxlen=RENDERER_TAIL)
         self._oom = oom  # processes that the kernel had killed for want of memory, before this one was there
         self._short = False  # it was one of them
+        self._letting_go = False
         self._broken = ""  # why we ended it ourselves, which its exit code would not tell
         self._pending: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._watcher = asyncio.create_task(self._watch(), name=f"renderer {process.pid}")
@@ -62,6 +71,7 @@ class Child:
         environment: Mapping[str, str],
         on_log: OnLog,
         on_progress: OnProgress,
+        longest: int = RENDERER_LINE,
     ) -> "Child":
         """Start it; it says something by itself when it is ready (``answer``).
 
@@ -79,7 +89,7 @@ class Child:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                limit=RENDERER_LINE,
+                limit=longest,
                 # Unbuffered, so that log lines arrive while the frame renders.
                 env=_inherited()
                 | dict(environment)
@@ -108,11 +118,15 @@ class Child:
             raise self.death()
         self._pending = asyncio.get_running_loop().create_future()
         assert self.process.stdin is not None
-        # It died: the watcher says so, and why. RuntimeError is uvloop's word for a pipe that it knows is closed.
-        with contextlib.suppress(ConnectionError, RuntimeError):
-            self.process.stdin.write(json.dumps(fields).encode() + b"\n")
-            await self.process.stdin.drain()
-        self._oom = await asyncio.to_thread(memory.kills)  # the command is on its way already
+        try:
+            # It died: the watcher says so, and why. RuntimeError is uvloop's word for a pipe that it knows is closed.
+            with contextlib.suppress(ConnectionError, RuntimeError):
+                self.process.stdin.write(json.dumps(fields).encode() + b"\n")
+                await self.process.stdin.drain()
+            self._oom = await asyncio.to_thread(memory.kills)  # the command is on its way already
+        except asyncio.CancelledError:  # nobody waits for the answer to what it was told
+            self.kill()
+            raise
         return await self.answer()
 
     async def answer(self) -> dict[str, Any]:
@@ -169,6 +183,19 @@ class Child:
     def _kill_because(self, why: str) -> None:
         self._broken = self._broken or why
         self._signal_group("SIGKILL")
+        self._let_go_soon()
+
+    def _let_go_soon(self) -> None:
+        """Close the pipes after a while, because what left the group may hold their other ends for ever."""
+
+        def let_go() -> None:
+            if not self._watcher.done():
+                logger.warning("something that renderer %d started may run on", self.process.pid)
+                self.process._transport.close()  # type: ignore[attr-defined]  # asyncio offers nothing else
+
+        if not self._letting_go:
+            self._letting_go = True
+            asyncio.get_running_loop().call_later(STOP_GRACE, let_go)
 
     def _signal_group(self, name: str) -> None:
         if self._watcher.done():  # its number may be another process's by now
@@ -191,6 +218,7 @@ class Child:
         if exited.done() and self.process.returncode in memory.KILLED and not self._broken:
             self._short = await asyncio.to_thread(memory.kills) > self._oom
         self._signal_group("SIGKILL")  # what it started holds the pipes, and must not outlive it
+        self._let_go_soon()
         await asyncio.gather(replies, logs, exited)
         assert self.process.stdin is not None
         self.process.stdin.close()
@@ -205,7 +233,7 @@ class Child:
             try:
                 line = await self.process.stdout.readline()
             except ValueError:  # the stream's limit
-                self._kill_because(f"it sent a line longer than {RENDERER_LINE} bytes")
+                self._kill_because("it sent a line that is too long to be an answer")
                 return
             if line.startswith(_REPLY):
                 self._take(line.removeprefix(_REPLY))
@@ -220,12 +248,13 @@ class Child:
         try:
             reply = json.loads(text)
             if reply["type"] == "progress":
-                self._on_progress(reply["frame"], reply["sample"], reply["samples"])
+                progress = codec.structure({key: reply[key] for key in reply if key != "type"}, Progress)
+                self._on_progress(progress.frame, progress.sample, progress.samples)
             elif self._pending.done():
                 self._kill_because(f"it sent {reply['type']!r} without being asked")
             else:
                 self._pending.set_result(reply)
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except (ValueError, KeyError, TypeError, RecursionError, errors.NetrenderError):
             self._kill_because(f"it sent a line that is no answer: {text[:80]!r}")
 
     async def _read_log(self) -> None:
@@ -241,8 +270,11 @@ class Child:
 
 
 def _inherited() -> dict[str, str]:
-    """Our environment without what is ours alone: a key to the farm is nothing for what is in a .blend."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("NETRENDER_")}
+    """Our environment without what is ours alone: keys and passwords are nothing for what is in a .blend.
+
+    Not a list of what Blender needs, because drivers and studios' own Blenders need names that nobody can list.
+    """
+    return {name: value for name, value in os.environ.items() if not _OURS.search(name)}
 
 
 def _own_group() -> dict[str, Any]:

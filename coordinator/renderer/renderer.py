@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .. import errors
-from ..constants import OLDEST_BLENDER, RENDERER_START
+from ..constants import OLDEST_BLENDER, RENDERER_LINE, RENDERER_START
 from ..protocol import codec
 from ..protocol.frames import FrameRange
 from ..protocol.jobs import RenderSettings
@@ -35,14 +35,21 @@ class Renderer:
         environment: Mapping[str, str] | None = None,
         on_log: OnLog = lambda line: None,
         on_progress: OnProgress = lambda frame, sample, samples: None,
+        longest: int = RENDERER_LINE,
     ) -> "Renderer":
         """Start it and wait until it is ready. Its temporary files are in a folder of its own inside ``temp``.
 
-        ``environment`` is added to ours. Raises BlenderNotFoundError if what was started is no Blender that can render,
+        ``environment`` is added to ours; a reply has ``longest`` bytes at most. Raises BlenderNotFoundError if what was
+        started is no Blender that can render,
         RendererStartError if it crashed, StorageError if there is no room for its temporary files.
         """
         child = await Child.start(
-            command, temp=temp, environment=environment or {}, on_log=on_log, on_progress=on_progress
+            command,
+            temp=temp,
+            environment=environment or {},
+            on_log=on_log,
+            on_progress=on_progress,
+            longest=longest,
         )
         try:
             async with asyncio.timeout(RENDERER_START):

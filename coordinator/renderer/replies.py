@@ -18,6 +18,15 @@ class Ready:
 
 
 @frozen(kw_only=True)
+class Progress:
+    """How far the frame is that renders."""
+
+    frame: int
+    sample: int = field(validator=limits.A_COUNT)
+    samples: int = field(validator=limits.A_COUNT)
+
+
+@frozen(kw_only=True)
 class ExternalFile:
     """A file that a .blend refers to."""
 

@@ -175,6 +175,8 @@ class Connection:
                 if isinstance(error, errors.VersionMismatchError):  # an older coordinator names only itself
                     ours = f"this slave (Netrender {__version__}, protocol {PROTOCOL_VERSION})"
                     error = type(error)(f"the coordinator at {self._api.url} refuses {ours}: {error.message}")
+                if self._welcomed and isinstance(error, errors.BadRequestError):
+                    raise error  # one message was wrong: a defect, for which no slave should end
                 raise _Refusal(error)
         return some
 

@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+import stat
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, ParamSpec
 
+from ..constants import RENDERER_SHORT_LINE, RESULT_MOST
 from ..errors import (
     BadSceneError,
     BlenderNotFoundError,
@@ -115,7 +117,7 @@ class WarmRenderer:
         try:
             seconds = await self._or_replace(renderer, renderer.render(frame, rendered))
             rendered.replace(output)  # on the same disk, out of its reach
-            return seconds
+            return _checked(output, seconds)
         except NetrenderError as error:
             return watch.reason or error
         except OSError as error:
@@ -214,6 +216,7 @@ class WarmRenderer:
                 environment=dict.fromkeys(("OCIO", "BLENDER_OCIO"), colors),
                 on_log=self._on_log,
                 on_progress=self._on_progress,
+                longest=RENDERER_SHORT_LINE,
             )
         except BaseException:
             await self._rooms.remove(room)
@@ -227,6 +230,15 @@ class WarmRenderer:
         self._ending.add(ending)
         ending.add_done_callback(self._ending.discard)
         return ending
+
+
+def _checked(output: Path, seconds: float) -> float | NetrenderError:
+    """Whether a renderer that says so has made a file that can be read: not a link, a pipe, or one without an end."""
+    about = output.lstat()
+    if stat.S_ISREG(about.st_mode) and about.st_nlink == 1 and about.st_size <= RESULT_MOST:
+        return seconds
+    output.unlink()
+    return RendererError("what the renderer left as a result is no file that a frame can be")
 
 
 def _note(start: "asyncio.Task[Renderer]") -> None:

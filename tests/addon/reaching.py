@@ -7,6 +7,7 @@ import contextlib
 import ctypes
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -57,6 +58,8 @@ def attempts(there: dict[str, Any]) -> dict[str, str]:
     for name, address in there["connect"].items():
         attempt(f"connect to {name}", partial(_connect, *address))
     attempt("signal the agent", lambda: os.kill(there["agent"], signal.SIGURG))
+    limit = resource.getrlimit(resource.RLIMIT_CORE)
+    attempt("limit the agent", lambda: resource.prlimit(there["agent"], resource.RLIMIT_CORE, limit))
     attempt("signal the agent's group", lambda: os.killpg(os.getpgid(there["agent"]), 0))
     agent = Path("/proc", str(there["agent"]))
     attempt("trace a process", _trace)

@@ -8,7 +8,7 @@ from ..coordinators import RunningCoordinator
 from ..process_farm import ProcessFarm
 from ..scripted_slave import scripted_slave
 from . import pixels
-from .blenders import Blender
+from .blenders import PROGRAM, Blender
 from .test_animation import SIMPLE, files, result
 
 __all__ = ["result"]
@@ -98,16 +98,17 @@ bpy.ops.render.render(animation=True)
     assert pixels.folders(tmp_path / "local", tmp_path / "a") == []
 
 
-@pytest.mark.parametrize(
-    "leave",
-    [
-        "bpy.ops.wm.read_homefile()",
-        "bpy.ops.wm.read_homefile(use_empty=True)",
-        "bpy.ops.wm.revert_mainfile()",
-        "bpy.ops.wm.open_mainfile(filepath=bpy.data.filepath)",
-        "bpy.ops.wm.read_factory_settings(use_empty=True); films.enable()",
-    ],
-)
+WAYS = [
+    "bpy.ops.wm.read_homefile()",
+    "bpy.ops.wm.read_homefile(use_empty=True)",
+    "bpy.ops.wm.revert_mainfile()",
+    "bpy.ops.wm.open_mainfile(filepath=bpy.data.filepath)",
+]
+if PROGRAM is None:  # a program takes the extension away in the midst of its own operator, and Blender with it
+    WAYS.append("bpy.ops.wm.read_factory_settings(use_empty=True); films.enable()")
+
+
+@pytest.mark.parametrize("leave", WAYS)
 def test_every_way_out_of_a_file_ends_its_animation(
     extended: Blender, coordinator: RunningCoordinator, tmp_path: Path, result: bytes, leave: str
 ) -> None:

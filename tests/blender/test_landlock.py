@@ -311,6 +311,15 @@ def test_sockets_that_reach_nobody_else_may_be_made(machine: str) -> None:
 
 
 @pytest.mark.parametrize("machine", ARCHITECTURES)
+def test_limits_of_another_process_are_not_set(machine: str) -> None:
+    """A limit of no time or no files ends the agent, or all that a person runs."""
+    call = seccomp.PRLIMIT[list(ARCHITECTURES).index(machine)]
+    assert answer(machine, call, 0, 7, 1, 0) == ALLOW
+    for process in (1, 2**31, 1 << 32):
+        assert answer(machine, call, process, 7, 1, 0) == errno.EPERM
+
+
+@pytest.mark.parametrize("machine", ARCHITECTURES)
 def test_calls_by_another_name_are_refused(machine: str) -> None:
     assert answer(machine, 0, architecture=0x40000003) == errno.EPERM, "those of a 32-bit program"
     assert answer(machine, 0x40000000 + 41) == errno.EPERM, "those of x32"

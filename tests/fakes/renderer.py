@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -28,6 +29,11 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--eat-at", type=int, help="all the memory that there is")
     parser.add_argument("--hang-at", type=int)
     parser.add_argument("--garbage-at", type=int)
+    parser.add_argument("--reply", help="said as it is, before a frame is rendered")
+    parser.add_argument("--long-at", type=int, help="a reply without an end")
+    parser.add_argument("--leave", type=Path, help="leave a process with our pipes, its number in this file")
+    parser.add_argument("--link-to", type=Path, help="a link to this file is the result")
+    parser.add_argument("--pipe", action="store_true", help="a pipe is the result")
     parser.add_argument("--tell-paths", action="store_true", help="log them, and name them in a failure")
     parser.add_argument("--seconds", type=float, default=0.5, help="what it says that a frame took")
     parser.add_argument("--lines", type=int, default=1, help="log lines a frame")
@@ -80,9 +86,21 @@ class Fake:
         if frame == options.garbage_at:
             sys.stdout.write("netrender:{not json\n")
             sys.stdout.flush()
+        if options.reply:
+            sys.stdout.write(f"netrender:{options.reply}\n")
+        if frame == options.long_at:
+            sys.stdout.write("netrender:" + "[" * 2**21)
+            sys.stdout.flush()
+        if options.leave:
+            left = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+            options.leave.write_text(str(left.pid))
         say(type="progress", frame=frame, sample=1, samples=4)
         if frame == options.hang_at:
             for_ever()
+        if options.link_to or options.pipe:
+            Path(output).symlink_to(options.link_to) if options.link_to else os.mkfifo(output)
+            say(type="rendered", frame=frame, seconds=options.seconds)
+            return
         partial = Path(output + ".part")
         try:
             partial.write_text(f"frame {frame} of {self.blend}")

@@ -130,6 +130,21 @@ async def test_garbage_fails_the_frame_and_the_slave_goes_on(standin: StandIn, s
     assert "no answer" in standin.failures[0].message
 
 
+@pytest.mark.parametrize("what", ["link", "pipe"])
+async def test_a_result_that_is_no_file_fails_the_frame_and_is_not_read(
+    standin: StandIn, slave: StartSlave, tmp_path: Path, what: str
+) -> None:
+    """The slave would follow the link with its own rights, or wait at the pipe for ever."""
+    secret = tmp_path / "secret"
+    secret.write_text("nobody's business")
+    slave(*(["--link-to", str(secret)] if what == "link" else ["--pipe"]))
+    job = standin.job("1")
+    await standin.give(1, job, 1)
+    await standin.until(lambda: bool(standin.failures))
+    assert "no file that a frame can be" in standin.failures[0].message
+    assert standin.results == {} and secret.read_text() == "nobody's business"
+
+
 async def test_a_scene_that_does_not_open_fails_each_frame(standin: StandIn, slave: StartSlave) -> None:
     slave("--refuse")
     job = standin.job("1-3")

@@ -99,6 +99,16 @@ async def test_waits_for_a_coordinator_that_is_not_there_yet(
     assert f"no coordinator at {standin.url}" in line
 
 
+async def test_a_message_that_the_coordinator_refuses_does_not_end_the_slave(
+    standin: StandIn, connected: Connected
+) -> None:
+    """It is a defect in one message; the next connection says hello anew."""
+    await standin.until(lambda: len(standin.hellos) == 1)
+    await standin.send(messages.Refused(code="bad-request", message="sample: expected int, got 1.5"))
+    await standin.until(lambda: len(standin.hellos) == 2)
+    assert not connected.task.done()
+
+
 async def test_a_refusal_ends_it(standin: StandIn) -> None:
     standin.refusal = messages.Refused(code="version-mismatch", message="the coordinator speaks 2, the slave 1")
     api = Api(standin.url, SLAVE)
