@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from .constants import COMPRESSION, COMPRESSION_SAMPLE, COMPRESSION_WORTH, TRANSFER_BLOCK
+from .constants import COMPRESSION, COMPRESSION_SAMPLE, COMPRESSION_WINDOW, COMPRESSION_WORTH, TRANSFER_BLOCK
 from .errors import BadRequestError
 
-_SLICE = 16 * 2**10  # compressed bytes that are expanded at once: little may become very much
+_SLICE = 16 * 2**10  # compressed bytes that are handed to zstandard at once
 
 
 def available() -> bool:
@@ -53,18 +53,44 @@ def unpack(source: BinaryIO, target: BinaryIO) -> None:
 
 
 async def decompressed(blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Raises BadRequestError if the blocks are not zstandard, or end too early."""
+    """Expand a body to blocks of TRANSFER_BLOCK at most, however much each of its bytes becomes.
+
+    Raises BadRequestError if the blocks are not zstandard, or end too early.
+    """
     if not available():
         raise BadRequestError("header Content-Encoding: there is no zstandard here; send the body as it is")
     import zstandard
 
-    stream = zstandard.ZstdDecompressor().decompressobj()
+    arrived = _Arrived()
+    expander = zstandard.ZstdDecompressor(max_window_size=COMPRESSION_WINDOW)
+    expanding = expander.read_to_iter(arrived, read_size=_SLICE, write_size=TRANSFER_BLOCK)
+    ended = False
     try:
         async for block in blocks:
-            for at in range(0, len(block), _SLICE):
-                if unpacked := stream.decompress(block[at : at + _SLICE]):
-                    yield unpacked
+            arrived.rest = memoryview(block)
+            while arrived.rest and not ended:
+                try:
+                    while unpacked := next(expanding, b""):
+                        yield unpacked
+                    ended = True
+                except BlockingIOError:
+                    pass  # the block is used up
+            if arrived.rest:
+                raise BadRequestError("body: something follows the end of the compressed data")
     except zstandard.ZstdError as error:
         raise BadRequestError(f"body: it is not compressed as its header says: {error}") from error
-    if not stream.eof:
+    if not ended:
         raise BadRequestError("body: the compressed data end too early")
+
+
+class _Arrived:
+    """What of a block is not expanded yet, as a file that would have to wait at its end."""
+
+    def __init__(self) -> None:
+        self.rest = memoryview(b"")
+
+    def read(self, size: int) -> bytes:
+        if not self.rest:
+            raise BlockingIOError
+        found, self.rest = self.rest[:size], self.rest[size:]
+        return bytes(found)

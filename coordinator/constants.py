@@ -69,6 +69,7 @@ DELTA_WORTH = 0.8  # of the file: if more than this is new, it is sent whole, wi
 COMPRESSION = 1  # level of zstandard for what travels: it keeps up with a gigabit network on one core
 COMPRESSION_WORTH = 0.9  # compressed to more than this of its size, a sample says that the file is not worth it
 COMPRESSION_SAMPLE = 128 * 2**10  # bytes of a file that are tried
+COMPRESSION_WINDOW = 8 * 2**20  # bytes of memory for what is repeated in a body; a sender needs no more, says RFC 9659
 UNPACKED_LIMIT = 10 * 10**9  # bytes of unpacked .blend files in a user's cache; what is being sent stays
 WATCH_PATIENCE = 600.0  # seconds that a waiting client lets the coordinator be away: a machine restarts in less
 
