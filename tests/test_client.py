@@ -4,7 +4,9 @@ import asyncio
 import errno
 import io
 import json
+import os
 import socket
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing, contextmanager
@@ -170,6 +172,43 @@ def test_a_full_disk_leaves_nothing_half_written(
         client.result(job, 1, tmp_path / "out" / "0001.exr")
     monkeypatch.undo()
     assert not list((tmp_path / "out").iterdir())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pipes in folders")
+@pytest.mark.parametrize("kind", ["pipe", "folder", "link", "link to nothing"])
+def test_what_is_no_file_is_not_replaced(
+    coordinator: RunningCoordinator, client: Client, tmp_path: Path, kind: str
+) -> None:
+    job = queue_job(client, tmp_path, frames="1")
+    render(coordinator, client, job)
+    (folder := tmp_path / "out").mkdir()
+    (tmp_path / "file").write_bytes(b"somebody's")
+    target = folder / "0001.exr"
+    if kind == "pipe":
+        os.mkfifo(target)
+    elif kind == "folder":
+        target.mkdir()
+    else:
+        target.symlink_to(tmp_path / ("file" if kind == "link" else "none"))
+    before = target.lstat()
+    for download in (lambda: client.result(job, 1, target), lambda: client.archive(job, target)):
+        with pytest.raises(
+            errors.StorageError, match=r"0001\.exr is a .* and not a file, and is left as it is"
+        ) as caught:
+            download()
+        assert "--output" not in caught.value.message
+    assert target.lstat() == before and list(folder.iterdir()) == [target]
+    assert (tmp_path / "file").read_bytes() == b"somebody's" and not (tmp_path / "none").exists()
+
+
+def test_an_archive_that_cannot_be_written_advises_no_option_that_it_lacks(
+    coordinator: RunningCoordinator, client: Client, tmp_path: Path
+) -> None:
+    job = queue_job(client, tmp_path, frames="1")
+    render(coordinator, client, job)
+    with pytest.raises(errors.StorageError, match=r"cannot write to .*missing \(No such file") as caught:
+        client.archive(job, tmp_path / "missing" / "job.tar")
+    assert "--output" not in caught.value.message
 
 
 def test_the_first_event_is_the_job(client: Client, tmp_path: Path) -> None:

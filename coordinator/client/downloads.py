@@ -5,6 +5,7 @@ import errno
 import hashlib
 import logging
 import secrets
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -23,6 +24,7 @@ def result(
     connection: Connection, job: str, frame: int, target: Path, progress: Callable[[int], None] | None = None
 ) -> str | None:
     """Download a frame; a cut connection or wrong bytes are tried again, TRANSFER_ATTEMPTS times in all."""
+    check_replaceable(target)
     failures = 0
     while True:
         try:
@@ -63,6 +65,7 @@ def _once(
 
 def archive(connection: Connection, job: str, target: Path) -> int:
     """Download a job's archive, whole or not at all; returns its bytes."""
+    check_replaceable(target)
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     with connection.request("GET", f"/api/jobs/{job}/archive", stream=True) as response:
         try:
@@ -73,7 +76,7 @@ def archive(connection: Connection, job: str, target: Path) -> int:
                 raise errors.UnreachableError(f"the archive of job {job} broke off at byte {size}; ask for it again")
             temporary.replace(target)
         except OSError as error:
-            raise storage_error(target.parent, error) from error
+            raise storage_error(target.parent, error, "") from error
         finally:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
@@ -101,11 +104,28 @@ def _stream(
             progress(done)
 
 
-def storage_error(folder: Path, error: OSError) -> errors.StorageError:
-    """What a failed write means to the user."""
+def storage_error(folder: Path, error: OSError, option: str = " with --output") -> errors.StorageError:
+    """What a failed write means to the user; ``option`` is how another folder is named, where that is an option."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return errors.StorageError(f"no space left in {folder}: make room, or choose another folder with --output")
-    return errors.StorageError(f"cannot write to {folder} ({error.strerror or error}): choose another with --output")
+        return errors.StorageError(f"no space left in {folder}: make room, or choose another folder{option}")
+    return errors.StorageError(f"cannot write to {folder} ({error.strerror or error}): choose another{option}")
+
+
+def check_replaceable(target: Path) -> None:
+    """Raise StorageError if something is there that is no file: a rename would put a file in a device's place.
+
+    A link is none either, whatever it leads to: /dev/stdout is one.
+    """
+    try:
+        mode = target.lstat().st_mode
+    except OSError:
+        return  # nothing is there; or the first write tells
+    if stat.S_ISREG(mode):
+        return
+    kind = "a folder" if stat.S_ISDIR(mode) else "a link" if stat.S_ISLNK(mode) else "a device or a pipe"
+    raise errors.StorageError(
+        f"{target} is {kind} and not a file, and is left as it is: choose another name, or move it"
+    )
 
 
 def check_writable(folder: Path) -> None:
