@@ -14,6 +14,10 @@ _TAIL = 64 * 1024  # bytes from the end in which the last block must begin; some
 def check(path: Path) -> None:
     """Raises BadSceneError that says why this cannot be a .blend; the inspection by Blender finds the rest."""
     try:
+        path.name.encode()
+    except UnicodeEncodeError:  # bytes that are no UTF-8, on Linux
+        raise BadSceneError(f"{path.name!r}: its name is not text, which a job's has to be; rename it") from None
+    try:
         with path.open("rb") as file:
             head = file.read(12)
             file.seek(max(0, path.stat().st_size - _TAIL))

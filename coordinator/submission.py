@@ -20,6 +20,7 @@ from . import blendfile, errors, renderer
 from .client import Client
 from .constants import HASH_TRIES, MAX_FRAMES_PER_JOB
 from .placement import Placed, place
+from .protocol import codec
 from .protocol.frames import FrameRange
 from .protocol.jobs import Accepted, File, Manifest, RenderSettings
 from .protocol.states import FrameOrder
@@ -178,6 +179,7 @@ def _make(
         discard=wishes.discard,
         again=wishes.again,
     )
+    _check_text(manifest)
     sources = {hashes[item.source][0]: Path(item.source) for item in placement.files}
     return Prepared(manifest=manifest, sources=sources, warnings=warnings)
 
@@ -222,6 +224,18 @@ def _check_scene(blend: Path, found: Inspection, wishes: Wishes) -> None:
         )
     if not found.camera:
         raise errors.BadSceneError(f"scene {found.scene!r} of {blend} has no camera: add one, and make it active")
+
+
+def _check_text(manifest: Manifest) -> None:
+    """Refuse what cannot be sent: Linux has names, and takes arguments, that are no UTF-8."""
+    try:
+        codec.dumps(manifest).encode()
+    except UnicodeEncodeError as error:
+        start = str(error.object).rfind('"', 0, error.start) + 1
+        named = str(error.object)[start:].partition('"')[0]
+        raise errors.BadPathError(
+            f"{named[:200]!r}: this name is not text, which a job's have to be; rename it"
+        ) from None
 
 
 def _frames(blend: Path, found: Inspection, wishes: Wishes) -> FrameRange:

@@ -211,6 +211,22 @@ def test_an_archive_that_cannot_be_written_advises_no_option_that_it_lacks(
     assert "--output" not in caught.value.message
 
 
+def test_what_cannot_be_read_cannot_be_restored(client: Client, tmp_path: Path) -> None:
+    (loop := tmp_path / "loop").symlink_to("loop")
+    (pipe := tmp_path / "pipe").symlink_to(tmp_path)
+    if sys.platform != "win32":
+        pipe.unlink()
+        os.mkfifo(pipe)
+    for path, said in (
+        (tmp_path, "is a folder or a device"),
+        (pipe, "is a folder or a device"),
+        (tmp_path / "none", "does not exist"),
+        (loop, "cannot be read"),
+    ):
+        with pytest.raises(errors.UsageError, match=said):
+            client.restore(path)
+
+
 def test_the_first_event_is_the_job(client: Client, tmp_path: Path) -> None:
     job = queue_job(client, tmp_path)
     with closing(client.events(job)) as stream:

@@ -1,6 +1,8 @@
 """From a .blend to a job, with real Blender."""
 
 import hashlib
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -168,3 +170,23 @@ def test_a_range_that_a_job_may_have() -> None:
     assert len(parse_frames("1-100000")) == 100_000
     with pytest.raises(errors.BadFramesError, match="in several jobs"):
         parse_frames("1-100001")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_name_that_is_no_text_is_refused_before_anything_is_sent(simple: Path, tmp_path: Path) -> None:
+    odd = tmp_path / os.fsdecode(b"\xff.blend")
+    odd.write_bytes(simple.read_bytes())
+    with pytest.raises(errors.BadSceneError, match=r"'\\udcff.blend': its name is not text.*rename it"):
+        prepare(odd, Wishes())
+    with pytest.raises(errors.BadPathError, match=r"'shot \\udcff': this name is not text"):
+        prepare(simple, Wishes(name=os.fsdecode(b"shot \xff")))
+    with pytest.raises(errors.BadPathError, match=r"'\\udcff': this name is not text"):
+        prepare(simple, Wishes(only_slaves=(os.fsdecode(b"\xff"),)))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_folder_whose_name_is_no_text_stays_at_home(simple: Path, tmp_path: Path) -> None:
+    odd = tmp_path / os.fsdecode(b"\xff") / "a.blend"
+    odd.parent.mkdir()
+    odd.write_bytes(simple.read_bytes())
+    assert prepare(odd, Wishes()).manifest.blend == "a.blend"

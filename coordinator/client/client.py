@@ -1,11 +1,12 @@
 """Every call of docs/protocol.md, as a method that returns protocol types and raises our errors."""
 
+import stat
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import BinaryIO, Literal, Self
 
 from .. import errors
 from ..config import Address
@@ -176,13 +177,11 @@ class Client:
         return downloads.archive(self._connection, job, target)
 
     def restore(self, path: Path) -> JobInfo:
-        """Bring a job back from its archive."""
+        """Bring a job back from its archive. Raises UsageError if the file cannot be read."""
         try:
-            with path.open("rb") as file:
+            with _opened(path) as file:
                 headers = {"Content-Type": "application/x-tar"}
                 response = self._connection.request("POST", "/api/archives", data=file, headers=headers)
-        except FileNotFoundError as error:
-            raise errors.UsageError(f"{path} does not exist") from error
         except errors.UnreachableError:
             self._connection.send("GET", "/api/status")  # raises again if nobody is there
             if not self._connection.problem:
@@ -204,3 +203,15 @@ class Client:
         The iterator ends with UnreachableError when the coordinator is gone, or when the client is closed.
         """
         return events.watch(self._connection, job)
+
+
+def _opened(path: Path) -> BinaryIO:
+    """Open a file that is to be sent; never a device or a pipe, which may have no end. Raises UsageError."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise errors.UsageError(f"{path} is a folder or a device, and not a file; name the archive itself")
+        return path.open("rb")
+    except FileNotFoundError as error:
+        raise errors.UsageError(f"{path} does not exist") from error
+    except OSError as error:
+        raise errors.UsageError(f"{path} cannot be read: {error.strerror or error}") from error

@@ -1,5 +1,6 @@
 """Wrong arguments and things that are not there: one line, exit code 2, nothing else."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -83,6 +84,18 @@ def test_an_output_that_cannot_be_written(tmp_path: Path) -> None:
     assert "choose another with --output" in error(
         "render", tmp_path / "s.blend", "--output", tmp_path / "out" / "frames", code=1
     )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_scene_whose_name_is_no_text(coordinator: RunningCoordinator, tmp_path: Path) -> None:
+    blend = tmp_path / os.fsdecode(b"\xff.blend")
+    blend.write_bytes(b"BLENDER-v405 ENDB")
+    assert "its name is not text" in error("submit", blend, "--coordinator", coordinator.url)
+    assert "its name is not text" in error("render", blend, "--output", tmp_path / "out")
+
+
+def test_a_folder_is_no_archive(coordinator: RunningCoordinator, tmp_path: Path) -> None:
+    assert "is a folder or a device" in error("restore", tmp_path, "--coordinator", coordinator.url)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a file that is always full")
