@@ -75,5 +75,7 @@ def run_heal(args: argparse.Namespace) -> int:
 
     with Client(address(args)) as client:
         info = client.heal(client.slave(args.slave).id)
-    print(f"slave {info.name} is well")
+    then = f"; it looks whether it can render again: {info.aside}" if info.aside else ""
+    there = "" if info.connected else "; it is not connected"
+    print(f"the failures of slave {info.name} are forgotten{then}{there}")
     return 0

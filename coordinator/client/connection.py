@@ -129,15 +129,15 @@ class Connection:
         except LOST as error:
             raise self.unreachable(error) from error
         logger.debug("%s %s: %d", method, path, response.status_code)
-        self._note_problem(unquote(response.headers.get(PROBLEM_HEADER, "")))
+        self._note_problem(unquote(response.headers.get(PROBLEM_HEADER, "")), said=not response.ok)
         if response.ok or response.status_code in expect:
             return response
         with response:
             raise self._error(response)
 
-    def _note_problem(self, problem: str) -> None:
-        """Warn once of what every answer says while the coordinator can keep nothing."""
-        if problem and problem != self.problem:
+    def _note_problem(self, problem: str, *, said: bool) -> None:
+        """Warn once of what every answer says while the coordinator can keep nothing; not if an error ``said`` it."""
+        if problem and problem != self.problem and not said:
             logger.warning("%s", problem)
         self.problem = problem
 

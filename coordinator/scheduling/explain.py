@@ -2,7 +2,8 @@
 
 Codes of a job: ended, paused, waiting, rendering, all-dispatched, files, full, exception, first, behind, next,
 no-slave, unfit, barred, unable, sick, aside, failed. Of a slave: away, sick, aside, rendering, no-work, unfit, barred,
-unable, all-dispatched, files, full, failed.
+unable, all-dispatched, files, full, failed. Of both: storage, while the
+coordinator's disk is full (server/jobs.py).
 """
 
 from ..protocol.jobs import Explanation, Fact

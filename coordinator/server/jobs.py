@@ -1,18 +1,20 @@
 """Handlers of jobs: announce, list, command; and of slaves and the version, which are lists too."""
 
 from aiohttp import web
+from attrs import evolve
 
 from .. import __version__
 from ..constants import PROTOCOL_VERSION
 from ..errors import BadFramesError
 from ..protocol.frames import FrameRange
-from ..protocol.jobs import JobChanges, Manifest, Status, Version
+from ..protocol.jobs import Explanation, Fact, JobChanges, Manifest, Status, Version
 from ..scheduling import explain
 from ..scheduling.events import JobChanged, SlaveHealed
 from ..scheduling.leases import find_job, find_slave
 from ..store import records
 from . import requests as r
 from .reports import job_info, slave_info
+from .service import Service
 
 MAX_FRAMES = web.AppKey("max_frames", int)
 
@@ -62,13 +64,22 @@ async def change(request: web.Request) -> web.Response:
 
 
 async def why_job(request: web.Request) -> web.Response:
-    farm = r.service(request).farm
-    return r.answer(explain.job(farm, find_job(farm, r.job_id(request))))
+    service, job = r.service(request), r.job_id(request)
+    found = find_job(service.farm, job)
+    return r.answer(_full(service, job, found.manifest.name) or explain.job(service.farm, found))
 
 
 async def why_slave(request: web.Request) -> web.Response:
-    farm = r.service(request).farm
-    return r.answer(explain.slave(farm, find_slave(farm, r.slave_id(request))))
+    service = r.service(request)
+    found = find_slave(service.farm, r.slave_id(request))
+    return r.answer(_full(service, found.id, found.name) or explain.slave(service.farm, found))
+
+
+def _full(service: Service, about: str, name: str) -> Explanation | None:
+    """The one reason for everything while nothing can be kept: the farm is as it was, and knows nobody's connection."""
+    if not service.recovery.problem:
+        return None
+    return Explanation(about=about, name=name, facts=(Fact(code="storage", text=service.recovery.problem),))
 
 
 async def heal(request: web.Request) -> web.Response:
@@ -94,8 +105,12 @@ async def frames(request: web.Request) -> web.Response:
 
 
 async def slaves(request: web.Request) -> web.Response:
-    everyone = sorted(r.service(request).farm.slaves.values(), key=lambda slave: (not slave.connected, slave.name))
-    return r.answer([slave_info(slave) for slave in everyone])
+    service = r.service(request)
+    everyone = sorted(service.farm.slaves.values(), key=lambda slave: (not slave.connected, slave.name))
+    infos = [slave_info(slave) for slave in everyone]
+    if service.recovery.problem:  # the farm was loaded again, and does not know that they are there
+        infos = [evolve(info, connected=info.id in service.outboxes) for info in infos]
+    return r.answer(infos)
 
 
 ROUTES = [

@@ -26,7 +26,10 @@ async def errors(request: web.Request, handler: typedefs.Handler) -> web.StreamR
     except NetrenderError as error:
         if isinstance(error, StorageError):
             requests.service(request).recovery.on_storage_error(error)
-        log.info("%s %s from %s: %s: %s", request.method, request.path, request.remote, error.code, error.message)
+        # While nothing can be kept, that is said once, and not with each request that is refused for it.
+        known = isinstance(error, StorageError) and error.message == requests.service(request).recovery.problem
+        level = logging.DEBUG if known else logging.INFO
+        log.log(level, "%s %s from %s: %s: %s", request.method, request.path, request.remote, error.code, error.message)
         return error_response(error)
     except web.HTTPNotFound:
         return error_response(NotFoundError(f"no {request.path} here; the addresses are in docs/protocol.md"))

@@ -119,9 +119,10 @@ class Recovery:
         if self._waiting is not None:
             return
         self._set_problem(
-            f"the coordinator's disk is full: free some space at {self._folder}. Until then it accepts nothing, and "
-            f"then it goes on by itself ({why})"
+            f"the coordinator's disk is full, so that it accepts nothing: free some space at {self._folder}, and it "
+            "goes on by itself"
         )
+        log.info("it was seen by this: %s", why)
         self._reload()
         self._waiting = asyncio.create_task(self._until_room(), name="wait for room on the disk")
 

@@ -97,7 +97,9 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA foreign_keys = ON")
         _migrate(connection, path)
     except sqlite3.Error as error:
-        raise StorageError(f"database {path}: {error}; is the folder writable, and is it Netrender's?") from error
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        remedy = "is its disk full, or the folder not writable?" if code in _DISK else "is the folder Netrender's?"
+        raise StorageError(f"database {path}: {error}; {remedy}") from error
     return connection
 
 

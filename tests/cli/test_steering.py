@@ -56,7 +56,10 @@ def test_a_job_is_changed_while_it_is_there(coordinator: RunningCoordinator, cli
 
 def test_a_slave_is_healed_by_its_name(coordinator: RunningCoordinator) -> None:
     with scripted_slave(coordinator.url, "anna"):
-        assert netrender("heal", "anna", "--coordinator", coordinator.url).stdout == "slave anna is well\n"
+        assert (
+            netrender("heal", "anna", "--coordinator", coordinator.url).stdout
+            == "the failures of slave anna are forgotten\n"
+        )
     assert "nobody" in error("heal", "nobody", "--coordinator", coordinator.url)
 
 

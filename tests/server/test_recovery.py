@@ -237,6 +237,11 @@ async def test_a_full_disk_is_said_and_nothing_is_accepted_until_there_is_room(
         async with http.get("/api/jobs") as response:
             assert [one["id"] for one in await response.json()] == [job]
             assert "disk is full" in response.headers[PROBLEM_HEADER]
+        async with http.get("/api/slaves") as response:
+            assert [one["connected"] for one in await response.json()] == [True]
+        for path in (f"/api/jobs/{job}/why", f"/api/slaves/{anna.id}/why"):
+            async with http.get(path) as response:
+                assert [fact["code"] for fact in (await response.json())["facts"]] == ["storage"], path
         async with http.get("/api/status") as response:
             assert "disk is full" in (await response.json())["problem"]
         async with watching(http, job) as later:
