@@ -20,7 +20,7 @@ from . import blendfile, errors, renderer
 from .client import Client
 from .constants import HASH_TRIES, MAX_FRAMES_PER_JOB
 from .placement import Placed, place
-from .protocol import codec
+from .protocol import codec, limits
 from .protocol.frames import FrameRange
 from .protocol.jobs import Accepted, File, Manifest, RenderSettings
 from .protocol.states import FrameOrder
@@ -147,7 +147,7 @@ def _make(
     files = [_file(item, hashes[item.source]) for item in placement.files]
     colors = [item.path for item in placement.files if item.source == found.colors]
     manifest = Manifest(
-        name=(wishes.name or blend.stem)[:200],
+        name=_name(wishes.name or blend.stem),
         blend=placement.files[0].path,
         files=tuple(sorted(files, key=lambda file: file.path)),
         frames=str(frames),
@@ -182,6 +182,13 @@ def _make(
     _check_text(manifest)
     sources = {hashes[item.source][0]: Path(item.source) for item in placement.files}
     return Prepared(manifest=manifest, sources=sources, warnings=warnings)
+
+
+def _name(text: str) -> str:
+    """Make a job's name of what a file may be named: lines' ends and the like cannot be shown."""
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        return text  # it is refused, with all that is no text
+    return limits.printable(text)[:200]
 
 
 def send(client: Client, job: Prepared, progress: Callable[[int, int], None] = lambda done, total: None) -> Accepted:

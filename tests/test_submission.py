@@ -190,3 +190,11 @@ def test_a_folder_whose_name_is_no_text_stays_at_home(simple: Path, tmp_path: Pa
     odd.parent.mkdir()
     odd.write_bytes(simple.read_bytes())
     assert prepare(odd, Wishes()).manifest.blend == "a.blend"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such names")
+def test_a_jobs_name_can_be_shown_whatever_its_file_is_called(simple: Path, tmp_path: Path) -> None:
+    odd = tmp_path / "a\nb\x1b[2J\u202e ü.blend"
+    odd.write_bytes(simple.read_bytes())
+    assert prepare(odd, Wishes()).manifest.name == "a_b_[2J_ ü"
+    assert prepare(odd, Wishes(name="x\ty")).manifest.name == "x_y"

@@ -11,6 +11,7 @@ from .. import errors
 from ..launcher import Launcher
 from . import archiving, control, looking, rendering, services, steering
 from .arguments import Parser, make_parser
+from .plain import LogFormatter, plain
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
@@ -39,7 +40,7 @@ def main(argv: Sequence[str] | None = None, launcher: Launcher | None = None) ->
         return code
     except errors.NetrenderError as error:
         logging.getLogger(__name__).debug("%s", "".join(traceback.format_exception(error)))
-        print(f"netrender: error: {error.message}", file=sys.stderr)
+        print(plain(f"netrender: error: {error.message}"), file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("netrender: interrupted", file=sys.stderr)
@@ -67,9 +68,10 @@ def _named(error: OSError) -> str:
 def _set_up_logging(verbose: bool, level: int) -> None:
     logging.basicConfig(
         level=logging.DEBUG if verbose else level,
-        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
         stream=sys.stderr,
         force=True,
     )
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(LogFormatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
     for noisy in ("urllib3", "asyncio", "aiohttp.access"):
         logging.getLogger(noisy).setLevel(logging.INFO if verbose else logging.WARNING)

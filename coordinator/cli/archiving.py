@@ -19,22 +19,23 @@ def add(commands: Commands) -> None:
 
 def run_archive(args: argparse.Namespace) -> int:
     from ..client import Client
+    from .output import show
 
     with Client(address(args)) as client:
         job = client.job(args.job)
         size = client.archive(job.id, args.file)
-    print(f"job {job.id} ({job.name}) is in {args.file}: {size / 1e6:.1f} MB")
+    show(f"job {job.id} ({job.name}) is in {args.file}: {size / 1e6:.1f} MB")
     return 0
 
 
 def run_restore(args: argparse.Namespace) -> int:
     from ..client import Client
-    from .output import document
+    from .output import document, show
 
     with Client(address(args)) as client:
         info = client.restore(args.file)
     if args.json:
         document(info)
     else:
-        print(f"job {info.id} ({info.name}): {info.state}: {info.reason}")
+        show(f"job {info.id} ({info.name}): {info.state}: {info.reason}")
     return 0

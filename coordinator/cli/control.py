@@ -27,12 +27,12 @@ def add(commands: Commands) -> None:
 
 def run(what: "Command", args: argparse.Namespace) -> int:
     from ..client import Client
-    from .output import document
+    from .output import document, show
 
     with Client(address(args)) as client:
         info = client.command(client.job(args.job).id, what)
     if args.json:
         document(info)
     else:
-        print(f"job {info.id} ({info.name}): {info.state}" + (f": {info.reason}" if info.reason else ""))
+        show(f"job {info.id} ({info.name}): {info.state}" + (f": {info.reason}" if info.reason else ""))
     return 0

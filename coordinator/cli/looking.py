@@ -52,7 +52,7 @@ def run_jobs(args: argparse.Namespace) -> int:
 def run_job(args: argparse.Namespace) -> int:
     from ..client import Client
     from ..protocol import codec
-    from .output import document
+    from .output import document, show
     from .summary import job_lines
 
     with Client(address(args)) as client:
@@ -61,7 +61,7 @@ def run_job(args: argparse.Namespace) -> int:
     if args.json:
         document({"job": codec.unstructure(info), "frames": codec.unstructure(frames)})
     else:
-        print("\n".join(job_lines(info, frames)))
+        show("\n".join(job_lines(info, frames)))
     return 0
 
 
@@ -147,6 +147,10 @@ def _follow(client: "Client", info: "JobInfo", frame: int, events: "Generator[Ev
 
 
 def _write(text: bytes) -> None:
+    if sys.stdout.isatty():  # a program gets the bytes as they are
+        from .plain import plain
+
+        text = plain(text.decode(errors="backslashreplace")).encode()
     sys.stdout.buffer.write(text)
     sys.stdout.buffer.flush()
 

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from ..protocol import codec
+from ..protocol.limits import printable
+from .plain import json_line, plain, spelled
 
 
 def stdout() -> Console:
@@ -18,14 +20,19 @@ def stdout() -> Console:
     return console if console.is_terminal else Console(highlight=False, markup=False, emoji=False, width=1000)
 
 
+def show(text: str) -> None:
+    """A result in words."""
+    print(plain(text), flush=True)
+
+
 def say(line: str) -> None:
     """A remark, which is not the result."""
-    print(f"netrender: {line}", file=sys.stderr, flush=True)
+    print(plain(f"netrender: {line}"), file=sys.stderr, flush=True)
 
 
 def document(value: Any) -> None:
     """One JSON document."""
-    print(codec.dumps(value), flush=True)
+    json_line(codec.dumps(value))
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -34,7 +41,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for column in columns:
         made.add_column(column, no_wrap=not sys.stdout.isatty())
     for row in rows:
-        made.add_row(*row)
+        made.add_row(*(printable(cell, spelled) for cell in row))
     console = stdout()
     with console.capture() as captured:
         console.print(made)

@@ -34,6 +34,7 @@ from ..protocol.messages import (
 from ..protocol.states import JobState
 from .output import duration, say
 from .pace import Pace
+from .plain import json_line, plain
 
 
 class Watcher(Protocol):
@@ -46,7 +47,7 @@ class JsonWatcher:
     """One JSON object a line, on stdout."""
 
     def __call__(self, event: Happening) -> None:
-        print(codec.dumps(event, Happening), flush=True)
+        json_line(codec.dumps(event, Happening))
 
 
 class LineWatcher:
@@ -130,11 +131,11 @@ class BarWatcher(LineWatcher):
             self.warn(line)
 
     def warn(self, line: str) -> None:
-        self._bar.console.print(f"netrender: {line}")
+        self._bar.console.print(plain(f"netrender: {line}"))
 
     def _slave(self, name: str, frame: int, done: int, total: int) -> None:
         if name not in self._slaves:
-            self._slaves[name] = self._bar.add_task(name, total=1, note="")
+            self._slaves[name] = self._bar.add_task(plain(name), total=1, note="")
         self._bar.update(self._slaves[name], completed=done, total=total, note=f"frame {frame}")
 
 
@@ -187,5 +188,5 @@ def looking_into(blend: Path, *, json: bool) -> Iterator[None]:
     if json or not sys.stderr.isatty():
         yield
         return
-    with _console().status(f"looking into {blend.name}"):
+    with _console().status(f"looking into {plain(blend.name)}"):
         yield

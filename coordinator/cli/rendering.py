@@ -224,13 +224,16 @@ def _later(job: str, args: argparse.Namespace) -> str:
 def _finish(
     gathered: "Gathered", output: Path | None, *, json_lines: bool, to_stderr: bool = False, waited: bool = True
 ) -> int:
+    from .plain import plain
     from .summary import gathered_json, gathered_lines
 
     if json_lines:
         print(json.dumps(gathered_json(gathered, output)), flush=True)
     else:
         # `submit` prints its job's id alone on stdout.
-        print("\n".join(gathered_lines(gathered, output)), file=sys.stderr if to_stderr else sys.stdout, flush=True)
+        print(
+            plain("\n".join(gathered_lines(gathered, output))), file=sys.stderr if to_stderr else sys.stdout, flush=True
+        )
     if gathered.complete or (not waited and not gathered.failed):
         return 0
     return 1

@@ -37,15 +37,15 @@ def add(commands: Commands) -> None:
 
 def run_why(args: argparse.Namespace) -> int:
     from ..client import Client
-    from .output import document
+    from .output import document, show
 
     with Client(address(args)) as client:
         explanation = _why(client, args.subject)
     if args.json:
         document(explanation)
     else:
-        print(f"{explanation.about} ({explanation.name}):")
-        print("\n".join(f"  {fact.text}" for fact in explanation.facts))
+        show(f"{explanation.about} ({explanation.name}):")
+        show("\n".join(f"  {fact.text}" for fact in explanation.facts))
     return 0
 
 
@@ -59,6 +59,7 @@ def _why(client: "Client", subject: str) -> "Explanation":
 def run_set(args: argparse.Namespace) -> int:
     from ..client import Client
     from ..protocol.jobs import JobChanges
+    from .output import show
 
     if args.priority is None and args.max_slaves is None:
         raise UsageError("nothing to change; give --priority N or --max-slaves N")
@@ -66,16 +67,17 @@ def run_set(args: argparse.Namespace) -> int:
         changes = JobChanges(priority=args.priority, max_slaves=args.max_slaves)
         info = client.change(client.job(args.job).id, changes)
     most = f"at most {info.max_slaves} slaves" if info.max_slaves else "any number of slaves"
-    print(f"job {info.id} ({info.name}): priority {info.priority}, {most}")
+    show(f"job {info.id} ({info.name}): priority {info.priority}, {most}")
     return 0
 
 
 def run_heal(args: argparse.Namespace) -> int:
     from ..client import Client
+    from .output import show
 
     with Client(address(args)) as client:
         info = client.heal(client.slave(args.slave).id)
     then = f"; it looks whether it can render again: {info.aside}" if info.aside else ""
     there = "" if info.connected else "; it is not connected"
-    print(f"the failures of slave {info.name} are forgotten{then}{there}")
+    show(f"the failures of slave {info.name} are forgotten{then}{there}")
     return 0

@@ -4,6 +4,7 @@ The codec itself lets nothing in but finite numbers, integers of 64 bits and tex
 """
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -31,6 +32,7 @@ TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,49}")
 SERIES = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}")  # of Blender: "4.5"
 VERSION = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}\.[0-9].{0,80}")  # "4.5.15", and what Blender may write after it
 
+_JOINERS = "\u200c\u200d"  # in words of some scripts, and in emoji
 _NO_TEXT = re.compile("[\x00\ud800-\udfff]")  # what the codec refuses
 
 
@@ -65,6 +67,25 @@ def readable(text: str) -> str:
     """
     text = _NO_TEXT.sub("?", text)
     return text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 1]}…"
+
+
+def unprintable(character: str) -> bool:
+    """Whether a terminal or a log would take it for a command, a line's end, or an order to write backwards."""
+    return not character.isprintable() and character not in _JOINERS and unicodedata.category(character) != "Zs"
+
+
+def printable(text: str, instead: Callable[[str], str] = lambda character: "_") -> str:
+    """Return a text as it may be shown: ``instead`` has what stands for each character that may not."""
+    if text.isprintable():
+        return text
+    return "".join(instead(character) if unprintable(character) else character for character in text)
+
+
+def check_printable(what: str, text: str) -> str:
+    """Return a name that is shown to people. Raises BadRequestError for one that does more than that."""
+    if printable(text) != text:
+        raise BadRequestError(f"{what} {text[:80]!r} has a character that cannot be shown; leave it out")
+    return text
 
 
 # --- validators -------------------------------------------------------------------------------------------------------
@@ -119,6 +140,11 @@ def at_most(characters: int) -> Validator:
             raise ValueError(f"{field.name} {value[:40]!r}... is longer than {characters} characters")
 
     return check
+
+
+def shown(_: Any, field: "Attribute[Any]", value: str) -> None:
+    """Validate a name that comes from outside and is shown; those that are stored already stay as they are."""
+    check_printable(field.name, value)
 
 
 def counts(_: Any, field: "Attribute[Any]", values: Mapping[str, int]) -> None:

@@ -32,11 +32,11 @@ class Hello:
         default="", validator=validators.matches_re(r"[0-9A-Za-z.+!_-]{0,40}")
     )  # the slave's version
     slave: str = field(validator=limits.A_SLAVE)  # an id that the slave keeps for ever
-    name: str = field(validator=[validators.min_len(1), limits.A_NAME])
-    host: str = field(validator=limits.A_HOST)
-    blender: str = field(validator=limits.A_VERSION)  # "4.5.15"
+    name: str = field(validator=[validators.min_len(1), limits.A_NAME, limits.shown])
+    host: str = field(validator=[limits.A_HOST, limits.shown])
+    blender: str = field(validator=[limits.A_VERSION, limits.shown])  # "4.5.15"
     threads: int = field(validator=limits.A_THREAD_COUNT)
-    features: tuple[str, ...] = field(default=(), validator=limits.each(limits.A_NAME))
+    features: tuple[str, ...] = field(default=(), validator=[limits.each(limits.A_NAME), limits.each(limits.shown)])
     holding: tuple[Held, ...] = ()
     tags: tuple[str, ...] = ()  # what it was started with, for jobs that ask for them
     memory: int = field(default=0, validator=limits.A_SIZE)  # bytes that the machine has; 0 if not known

@@ -8,6 +8,7 @@ from pathlib import Path
 from aiohttp import web
 
 from ..errors import BadRequestError, ConflictError, NotFoundError, StorageError
+from ..protocol.limits import check_printable
 from ..protocol.states import ENDED
 from ..scheduling.events import JobRestored
 from ..scheduling.step import find_job
@@ -64,6 +65,7 @@ async def post(request: web.Request) -> web.Response:
         try:
             found = await asyncio.to_thread(archive.read, path)
             check_frame_count(request, found.about.manifest)
+            _check_names(found.about)
             await _store(service, found)
             job = found.about.manifest.id
             new = job not in service.farm.jobs
@@ -77,6 +79,14 @@ async def post(request: web.Request) -> web.Response:
             JobRestored(now=service.clock(), manifest=about.manifest, job=about.job, frames=about.frames)
         )
     return r.answer(job_info(service.farm, find_job(service.farm, job)), status=201 if new else 200)
+
+
+def _check_names(about: archive.About) -> None:
+    """Raises BadRequestError for a name that cannot be shown: of the job, or of a slave that rendered it."""
+    check_printable("manifest.name", about.manifest.name)
+    check_printable("job.name", about.job.name)
+    for slave in (*about.job.slaves, *about.job.barred, *(frame.slave for frame in about.frames)):
+        check_printable("slave", slave)
 
 
 async def _receive(request: web.Request, path: Path) -> None:

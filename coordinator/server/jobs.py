@@ -8,6 +8,7 @@ from ..constants import PROTOCOL_VERSION
 from ..errors import BadFramesError
 from ..protocol.frames import FrameRange
 from ..protocol.jobs import Explanation, Fact, JobChanges, Manifest, Status, Version
+from ..protocol.limits import check_printable
 from ..scheduling import explain
 from ..scheduling.events import JobChanged, SlaveHealed
 from ..scheduling.leases import find_job, find_slave
@@ -31,6 +32,7 @@ async def status(request: web.Request) -> web.Response:
 async def announce(request: web.Request) -> web.Response:
     manifest: Manifest = await r.body(request, Manifest)
     check_frame_count(request, manifest)
+    check_printable("name", manifest.name)
     accepted = await r.service(request).announce(manifest)
     return r.answer(accepted, status=201 if accepted.new else 200)
 

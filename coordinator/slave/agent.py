@@ -20,6 +20,7 @@ from ..constants import PROTOCOL_VERSION, STOP_GRACE
 from ..errors import NetrenderError, cannot_write
 from ..protocol import messages
 from ..protocol.jobs import CONFINABLE
+from ..protocol.limits import printable
 from ..protocol.states import Fault
 from ..renderer import Ready
 from . import memory, space
@@ -140,7 +141,7 @@ class Agent:
             netrender=__version__,
             slave=self._slot.id,
             name=self._slot.name,
-            host=socket.gethostname(),
+            host=printable(socket.gethostname()),
             blender=self._ready.blender,
             threads=self._threads or os.cpu_count() or 1,
             features=self._ready.features,

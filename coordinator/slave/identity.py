@@ -14,7 +14,7 @@ from attrs import field, frozen
 from filelock import FileLock, Timeout
 
 from ..errors import ConflictError, StorageError, UsageError
-from ..protocol.limits import MAX_NAME, readable
+from ..protocol.limits import MAX_NAME, printable, readable
 
 logger = logging.getLogger(__name__)
 
@@ -45,15 +45,16 @@ def claim(data: Path | None = None, name: str | None = None) -> Slot:
     """
     if name and (len(name) > MAX_NAME or name != readable(name)):
         raise UsageError(f"--name {name[:40]!r}: a slave's name is text of up to {MAX_NAME} characters")
+    name, host = printable(name or ""), printable(socket.gethostname())  # as a coordinator takes them
     try:
         if data is not None:
-            slot = _claim(data, name or socket.gethostname())
+            slot = _claim(data, name or host)
             if slot is None:
                 raise ConflictError(f"another slave uses the folder {data}; stop it, or give this one its own --data")
             return slot
         slots = platformdirs.user_data_path("netrender", appauthor=False)
         for number in count(1):
-            if slot := _claim(slots / f"slave-{number}", name or f"{socket.gethostname()}-{number}"):
+            if slot := _claim(slots / f"slave-{number}", name or f"{host}-{number}"):
                 return slot
         raise AssertionError("numbers do not end")
     except OSError as error:

@@ -62,3 +62,11 @@ def test_a_name_that_no_coordinator_takes(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match="up to 100 characters"):
         claim(tmp_path / "slave", name)
     claim(tmp_path / "slave", "x" * 100).release()
+
+
+def test_a_name_that_cannot_be_shown_is_made_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: "ho\x1bst")
+    for name, expected in (("an\nna\u202e", "an_na_"), (None, "ho_st"), ("Gerüst 1", "Gerüst 1")):
+        slot = claim(tmp_path / "slave", name)
+        assert slot.name == expected
+        slot.release()
