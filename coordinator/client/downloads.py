@@ -76,7 +76,7 @@ def archive(connection: Connection, job: str, target: Path) -> int:
                 raise errors.UnreachableError(f"the archive of job {job} broke off at byte {size}; ask for it again")
             temporary.replace(target)
         except OSError as error:
-            raise storage_error(target.parent, error, "") from error
+            raise storage_error(target.parent, error, by_option=False) from error
         finally:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
@@ -104,11 +104,13 @@ def _stream(
             progress(done)
 
 
-def storage_error(folder: Path, error: OSError, option: str = " with --output") -> errors.StorageError:
-    """What a failed write means to the user; ``option`` is how another folder is named, where that is an option."""
+def storage_error(folder: Path, error: OSError, *, by_option: bool = True) -> errors.StorageError:
+    """What a failed write means to the user, who names another folder ``by_option`` or as an argument."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return errors.StorageError(f"no space left in {folder}: make room, or choose another folder{option}")
-    return errors.StorageError(f"cannot write to {folder} ({error.strerror or error}): choose another{option}")
+        then = "or choose another folder with --output" if by_option else "or choose another folder"
+        return errors.StorageError(f"no space left in {folder}: make room, {then}")
+    then = "choose another with --output" if by_option else "choose another"
+    return errors.StorageError(f"cannot write to {folder} ({error.strerror or error}): {then}")
 
 
 def check_replaceable(target: Path) -> None:

@@ -168,7 +168,8 @@ def _said(service: Service, hello: messages.Hello, said: messages.FromSlave) -> 
                     )
                 )
             case messages.Aside():
-                log.warning("slave %s is set aside: %s", hello.name, said.reason)
+                if service.farm.slaves[slave].aside != said.reason:  # it may say so again and again
+                    log.warning("slave %s is set aside: %s", hello.name, said.reason)
                 service.take(e.SlaveAside(now=now, slave=slave, reason=said.reason, job=said.job, holding=said.holding))
             case messages.Fit():
                 log.info("slave %s is fit again", hello.name)
