@@ -18,36 +18,38 @@ from ..errors import BadRequestError, NetrenderError
 
 _converter = make_converter(forbid_extra_keys=True)
 
+_LEAST, _MOST = -(2**63), 2**63 - 1  # of the integers that SQLite, and most that reads JSON, can hold
 
-INTEGERS = range(-(2**63), 2**63)  # what SQLite, and most that reads JSON, can hold
-
-
-def _exactly(kind: Any) -> None:
-    """Take only JSON values of this very type: cattrs alone would turn "3" into 3, and 3.5 too. 3.0 is an integer."""
-
-    def structure(value: Any, _: Any) -> Any:
-        if kind is float and type(value) in (int, float):
-            return _finite(value)
-        if kind is int and type(value) is float and value.is_integer():
-            value = int(value)
-        if type(value) is not kind:
-            raise TypeError(f"expected {kind.__name__}, got {_shown(value)}")
-        if kind is int and value not in INTEGERS:
-            raise ValueError(f"{_shown(value)} is not an integer of 64 bits")
-        return value
-
-    _converter.register_structure_hook(kind, structure)
+# JSON values of this very type only: cattrs alone would turn "3" into 3, and 3.5 too.
 
 
-def _finite(value: int | float) -> float:
-    """JSON can spell 1e999, which Python reads as infinity; and no limit, sum or mean holds for that."""
+def _integer(value: Any, _: Any) -> int:
+    if type(value) is float and value.is_integer():
+        value = int(value)  # 3.0 is an integer
+    if type(value) is not int:
+        raise TypeError(f"expected int, got {_shown(value)}")
+    if not _LEAST <= value <= _MOST:
+        raise ValueError(f"{_shown(value)} is not an integer of 64 bits")
+    return value
+
+
+def _number(value: Any, _: Any) -> float:
+    if type(value) not in (float, int):
+        raise TypeError(f"expected float, got {_shown(value)}")
     try:
         number = float(value)
     except OverflowError:
         number = math.inf
+    # JSON can spell 1e999, which Python reads as infinity; and no limit, sum or mean holds for that.
     if not math.isfinite(number):
         raise ValueError("expected a finite number, got one that is too large")
     return number
+
+
+def _boolean(value: Any, _: Any) -> bool:
+    if type(value) is not bool:
+        raise TypeError(f"expected bool, got {_shown(value)}")
+    return value
 
 
 def _shown(value: Any) -> str:
@@ -58,8 +60,8 @@ def _shown(value: Any) -> str:
         return f"{type(value).__name__} in {type(value).__name__}, very deep"
 
 
-for _kind in (int, float, bool):
-    _exactly(_kind)
+for _kind, _hook in ((int, _integer), (float, _number), (bool, _boolean)):
+    _converter.register_structure_hook(_kind, _hook)
 
 
 def _text(value: Any, kind: type[str]) -> str:

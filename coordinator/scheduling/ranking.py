@@ -32,6 +32,7 @@ class Ranking:
     starving: bool = False  # a job has just waited long enough to go first: room is to be made for it
     lead: float = 0.0  # seconds that go by, as far as is known, until some slave has ended its frame
     planned: float = inf  # when the next Tick is expected
+    soonest: float = inf  # no job begins to go first earlier, because it waits: exact after a Tick, then a lower bound
     _places: dict[str, tuple[Need, int]] = field(factory=dict)  # by job: its need, and its frames that are counted
 
     def starves(self, job: Job, policy: Policy) -> float:
@@ -43,15 +44,15 @@ class Ranking:
             return inf
         return max(job.last_dispatch, job.released - self.lead, job.created) + (policy.starved_after - self.lead)
 
-    def next_to_starve(self, jobs: dict[str, Job], policy: Policy) -> float | None:
-        """Return when the first of those that do not go first yet will."""
+    def look_for_starving(self, jobs: dict[str, Job], policy: Policy) -> None:
+        """Find out when the first of those that do not go first yet will: a walk over all jobs, so once a Tick."""
         since = [
             max(job.last_dispatch, job.released - self.lead, job.created)
             for group in self.groups.values()
             for not_first, _, _, number in group.entries
             if not_first and not (job := jobs[number]).users
         ]
-        return min(since) + (policy.starved_after - self.lead) if since else None
+        self.soonest = min(since) + (policy.starved_after - self.lead) if since else inf
 
     def goes_first(self, job: Job, policy: Policy, now: float) -> bool:
         """Whether its turn comes before that of jobs which had enough: it is new, or has waited long."""
@@ -71,6 +72,7 @@ class Ranking:
         first = job.dispatched < policy.first_frames or now >= starves
         if not first:
             weight = live_usage(job, policy, slaves) / job.priority
+            self.soonest = min(self.soonest, starves)
         else:  # new ones, then who waits longest: usage that has faded away is the same for all
             weight = job.last_dispatch if job.dispatched >= policy.first_frames else 0.0
         job.entry = (not first, weight, job.order, job.id)

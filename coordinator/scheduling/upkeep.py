@@ -21,6 +21,7 @@ def ticked(farm: Farm, event: e.Tick) -> list[e.Decision]:
             decisions += reconsider(farm, job)
         elif job.state is JobState.QUEUED and (sampled or _starves_now(farm, job)):
             farm.rank(job)
+    farm.ranking.look_for_starving(farm.jobs, farm.policy)
     if sampled:
         decisions += forgive(farm)
     for slave in farm.hungry.values():
@@ -75,8 +76,7 @@ def due(farm: Farm) -> float | None:
         for job in farm.jobs.values()
         if job.state is JobState.WAITING and job.manifest.start > farm.now
     ]
-    starves = farm.ranking.next_to_starve(farm.jobs, policy)
-    if starves is not None:
-        times.append(max(starves, farm.now))
+    if farm.ranking.soonest < inf:
+        times.append(max(farm.ranking.soonest, farm.now))
     farm.ranking.planned = min(times, default=inf)
     return min(times, default=None)

@@ -1,5 +1,7 @@
 """Random histories of events: what must hold whatever happens."""
 
+from math import inf
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -210,6 +212,12 @@ class Histories(RuleBasedStateMachine):
         ranked = [entry[3] for group in ranking.groups.values() for entry in group.entries]
         assert sorted(ranked) == sorted(ready) and ranking.frames == sum(ready.values())
         assert all(group.entries == sorted(group.entries) for group in ranking.groups.values())
+
+    @invariant()
+    def nobody_begins_to_go_first_unnoticed(self) -> None:
+        ranking, policy = self.farm.ranking, self.farm.policy
+        waiting = [self.farm.jobs[number] for g in ranking.groups.values() for last, _, _, number in g.entries if last]
+        assert ranking.soonest <= min((ranking.starves(job, policy) for job in waiting), default=inf)
 
     @invariant()
     def hungry_slaves_can_take_work(self) -> None:
