@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import cache
 from typing import Any, get_args
 
@@ -139,17 +139,21 @@ def tag(cls: type) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", cls.__name__).lower()
 
 
+@attrs.frozen
+class _Union:
+    """The classes of a union, which the field ``type`` tells apart: one look-up a message, because that is dear."""
+
+    tags: frozenset[str]
+    structure: Callable[[Any, Any], Any]
+    unstructure: Callable[[Any], Any]
+
+
 @cache
-def _tagged(union: Any) -> cattrs.Converter:
-    """A converter that tells the classes of this union apart by the field ``type``."""
+def _tagged(union: Any) -> _Union:
     converter = _converter.copy()
     configure_tagged_union(union, converter, tag_name="type", tag_generator=tag)
-    return converter
-
-
-@cache
-def _tags(union: Any) -> frozenset[str]:
-    return frozenset(tag(member) for member in get_args(union))
+    tags = frozenset(tag(member) for member in get_args(union))
+    return _Union(tags, converter.get_structure_hook(union), converter.get_unstructure_hook(union))
 
 
 def _first_cause(error: BaseException) -> BaseException:
@@ -183,13 +187,16 @@ def _explain(error: BaseException, path: str) -> str:
 
 def structure(data: Any, cls: Any, *, union: bool = False) -> Any:
     """Build ``cls`` from parsed JSON. Raises BadRequestError (or what the class itself raises) naming the field."""
-    converter = _tagged(cls) if union else _converter
-    if union and not (isinstance(data, dict) and isinstance(data.get("type"), str)):
-        raise BadRequestError("body: expected an object with a field 'type'")
-    if union and data["type"] not in _tags(cls):
-        raise BadRequestError(f"type: unknown message {data['type'][:60]!r}")
+    hook: Callable[[Any, Any], Any] = _converter.structure
+    if union:
+        known = _tagged(cls)
+        if not (isinstance(data, dict) and isinstance(data.get("type"), str)):
+            raise BadRequestError("body: expected an object with a field 'type'")
+        if data["type"] not in known.tags:
+            raise BadRequestError(f"type: unknown message {data['type'][:60]!r}")
+        hook = known.structure
     try:
-        return converter.structure(data, cls)
+        return hook(data, cls)
     except (cattrs.BaseValidationError, KeyError, TypeError, ValueError) as error:
         kind = type(_first_cause(error))
         wrong = kind if issubclass(kind, NetrenderError) else BadRequestError
@@ -226,7 +233,7 @@ def unstructure(value: Any, union: Any = None) -> Any:
     """Plain dicts, lists and numbers; with ``type`` if a union is given."""
     if union is None:
         return _converter.unstructure(value)
-    return _tagged(union).unstructure(value, union)
+    return _tagged(union).unstructure(value)
 
 
 def dumps(value: Any, union: Any = None) -> str:
