@@ -208,17 +208,17 @@ def _watch_or_leave(
     try:
         gathered = _watch(client, job, frames, args.output, json=args.json, wait=wait)
     except KeyboardInterrupt:
-        say(f"interrupted; {_later(job, args)}")
+        say(f"interrupted; job {job} goes on. {_later(job, args)}")
         return 130
     except StorageError as error:
-        raise StorageError(f"{error.message}; {_later(job, args)}") from error
+        raise StorageError(f"{error.message}; the coordinator keeps job {job}. {_later(job, args)}") from error
     return _finish(gathered, args.output, json_lines=args.json, to_stderr=not hasattr(args, "no_wait"), waited=wait)
 
 
 def _later(job: str, args: argparse.Namespace) -> str:
     where = "" if args.coordinator is None else f" --coordinator {args.coordinator}"
     where = " --discover" if args.discover else where
-    return f"job {job} goes on. Gather it later with: netrender gather {job} --output {args.output or 'DIR'}{where}"
+    return f"Gather it later with: netrender gather {job} --output {args.output or 'DIR'}{where}"
 
 
 def _finish(

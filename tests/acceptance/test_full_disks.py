@@ -145,7 +145,7 @@ def test_a_client_whose_disk_is_full_goes_on_when_there_is_room(
     assert submitted.returncode == 1 and "Traceback" not in submitted.stderr
     assert f"netrender: error: no space left in {output}: make room" in submitted.stderr
     assert "of 6 frames are there, not " in submitted.stderr
-    assert f"job {job} goes on. Gather it later with: netrender gather {job} --output" in submitted.stderr
+    assert f"the coordinator keeps job {job}. Gather it later with: netrender gather {job} --output" in submitted.stderr
     gathered = farm.run("gather", job, *there, check=False)
     assert gathered.returncode == 1 and "no space left" in gathered.stderr
     whole = sorted(output.iterdir())
