@@ -141,6 +141,8 @@ async def _service(
             )
         finally:
             await asyncio.to_thread(database.close)
+            await uploads.close()
+            await results.close()
     finally:
         lock.release()
 

@@ -42,6 +42,7 @@ class Blobs:
         self._gathering: asyncio.Task[None] | None = None
         self._unsettled: list[Path] = []  # journals whose files may not be on the disk yet
         self._settling: asyncio.Task[None] | None = None
+        self._closing = asyncio.Event()
 
     def path(self, sha256: str) -> Path:
         """Where the blob is, or would be. Raises BadRequestError for a name that is no SHA-256: it might be a path."""
@@ -135,6 +136,14 @@ class Blobs:
             self._settling = asyncio.create_task(self._settle(), name="settle batches")
         return new
 
+    async def close(self) -> None:
+        """Finish what is under way, without waiting for more to come."""
+        self._closing.set()
+        if self._gathering is not None:
+            await self._gathering
+        if self._settling is not None:
+            await self._settling
+
     async def receive_small(self, sha256: str, data: bytes) -> None:
         """Store one small blob, together with all others that come while the disk is busy: one sync is for all.
 
@@ -170,7 +179,9 @@ class Blobs:
         """What nobody waits for: one thread is enough, and all that came meanwhile goes together."""
         try:
             while entries := self._unsettled:
-                await asyncio.sleep(SETTLE_DELAY)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(SETTLE_DELAY):
+                        await self._closing.wait()
                 self._unsettled = []
                 try:
                     await asyncio.to_thread(self._journal.settle, entries)

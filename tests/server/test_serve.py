@@ -16,7 +16,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from coordinator.errors import ConflictError, PortInUseError, StorageError, UsageError
 from coordinator.interfaces import is_loopback
-from coordinator.protocol import codec, messages
+from coordinator.protocol import batches, codec, messages
 from coordinator.protocol.states import FrameState, JobState
 from coordinator.scheduling.farm import Farm
 from coordinator.server import Listening, ServerOptions, serve
@@ -29,7 +29,7 @@ from coordinator.store.logs import Logs
 
 from ..coordinators import RunningCoordinator, running_coordinator
 from ..slaves import Answer, FakeSlave, held, result_of
-from ..submissions import announce, job_info, manifest, submit, upload
+from ..submissions import announce, job_info, manifest, sha256, submit, upload
 from ..watching import watching
 
 
@@ -206,6 +206,21 @@ async def test_a_store_that_is_damaged_ends_the_coordinator(tmp_path: Path) -> N
             assert (response.status, (await response.json())["code"]) == (500, "error")
         with pytest.raises(StorageError, match=r"netrender\.sqlite cannot be read"):
             await running
+
+
+async def test_nothing_of_it_goes_on_after_its_end(tmp_path: Path) -> None:
+    listens: asyncio.Future[Listening] = asyncio.get_running_loop().create_future()
+    before = asyncio.all_tasks()
+    running = asyncio.create_task(serve(ServerOptions(data=tmp_path), listens.set_result))
+    batch = batches.pack(sha256(b"one"), b"one")
+    async with aiohttp.ClientSession((await listens).url) as http:
+        async with http.post("/api/blobs", data=batch) as response:
+            assert response.status == 201, await response.text()
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert asyncio.all_tasks() - before == set()
+    assert list((tmp_path / "blobs").rglob("*.batch")) == [], "what came together is settled"
 
 
 # --- who may ask ------------------------------------------------------------------------------------------------------
