@@ -16,6 +16,8 @@ from typing import Any
 import bpy
 from bpy.app.handlers import persistent
 
+from . import turn
+
 logger = logging.getLogger(__name__)
 
 _owners: weakref.WeakSet[Owner] = weakref.WeakSet()
@@ -92,7 +94,7 @@ def _on_loaded(*_: Any) -> None:
 def _call(calls: list[Callable[[], None]]) -> None:
     for call in calls.copy():
         try:
-            call()
+            turn.take(call)
         except Exception:  # the others have something to put in order, too
             logger.exception("another file")
 

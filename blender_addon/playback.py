@@ -13,7 +13,7 @@ import bpy
 import numpy
 from bpy.props import StringProperty
 
-from . import editors, errands, farm, film, job_operators, open_file, session, strip
+from . import editors, errands, farm, film, job_operators, open_file, session, strip, turn
 
 IMAGE = "Network Render"
 
@@ -161,7 +161,7 @@ def play(scene: Any, job: str) -> None:
 
 
 def _tick() -> float | None:
-    return _player.tick() if _player is not None else None
+    return turn.take(_player.tick) if _player is not None else None
 
 
 def stop() -> None:

@@ -13,6 +13,7 @@ import bpy
 MODULES = (
     "preferences",
     "properties",
+    "turn",
     "open_file",
     "borrowed",
     "session",

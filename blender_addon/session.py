@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from . import errands, farm, frame_cache, open_file, preferences, watching
+from . import errands, farm, frame_cache, open_file, preferences, turn, watching
 from .animation import Animation
 from .errands import Where
 
@@ -265,7 +265,11 @@ def start_timer() -> None:
 
 
 def _tick() -> float | None:
-    """The one timer. Ends itself when nobody is left to hear."""
+    return turn.take(_work)
+
+
+def _work() -> float | None:
+    """What the one timer does. Ends itself when nobody is left to hear."""
     global _stale, _redrawn
     _stale |= drain()
     for call in _tickers.copy():

@@ -12,7 +12,7 @@ from .screen import SIZE, virtual_screen
 
 pytestmark = pytest.mark.blender
 
-# `reports`: all that the Info Editor shows.
+# `reports`: all that the Info Editor shows. In a turn of ours, as what the observer does is done by a timer.
 SETUP = """
 def reports():
     window = bpy.context.window_manager.windows[0]
@@ -32,7 +32,8 @@ def show(frame):
     with bpy.context.temp_override(window=window, area=window.screen.areas[0]):
         bpy.ops.netrender.image("INVOKE_DEFAULT")
 
-bpy.reports, bpy.show = reports, show
+turn = sys.modules["bl_ext.user_default.netrender.turn"]
+bpy.reports, bpy.show = lambda: turn.take(reports), lambda frame: turn.take(lambda: show(frame))
 scene = bpy.context.scene
 scene.render.engine, scene.netrender.engine = "NETRENDER", "CYCLES"
 scene.netrender.address, scene.cycles.use_denoising = ADDRESS, False
